@@ -1,0 +1,204 @@
+/** What the scheduler and the node agent agree on: environment, HTTP answers, exit codes, paths. `docs/contract.md` is its page. */
+
+/** Raised when either side could misread the other. A node agent refuses an environment of another version. */
+export const contractVersion = 1;
+
+/** Where things are inside a container. The shared volume is mounted at `shared`. */
+export const containerPaths = {
+  /** Mount point of the shared volume. */
+  shared: '/root/sharedfiles',
+  /** The trusted directory, mode 0700, outside what Jupyter serves: the cluster's root of trust. */
+  trusted: '/root/sharedfiles/.mesos-jupyter',
+  /** What Jupyter serves: people's notebooks and files. */
+  notebooks: '/root/sharedfiles/notebooks',
+} as const;
+
+/** The notebook token's file within the trusted directory; made once for the cluster, it outlives failovers. */
+export const tokenFileName = 'notebook-token';
+
+/** TCP ports in a container. Each container has an address of its own, so they are the same in all of them. */
+export const ports = {
+  ssh: 22,
+  etcdClient: 2379,
+  etcdPeer: 2380,
+  /** Jupyter, on the holder only. */
+  notebook: 8888,
+  /** The node agent's HTTP: `/livez`, `/readyz`, `/status`. */
+  nodeAgent: 8889,
+} as const;
+
+/**
+ * How a node agent ends by itself. Chosen apart from 0, 1, 2, 125 to 127 and 255 (Docker's and shells' own) and from
+ * 128 to 165 (signals), so that a "Container exited with status N" with one of these proves that our program ended.
+ */
+export const exitCodes = {
+  /** The environment is not one that this node agent understands (missing, malformed, another contract version). */
+  badEnvironment: 64,
+  /** None of the container's addresses is the one that its node should have. */
+  addressNotMine: 65,
+  /** The shared volume is not there or cannot be written to. */
+  volumeUnusable: 66,
+  /** A program that a node cannot do without could not be started again and again. */
+  dutyFailed: 67,
+  /** The node agent itself failed: a defect. Its log says where. */
+  internalError: 70,
+} as const;
+
+export type ExitCodeName = keyof typeof exitCodes;
+
+/** The name of one of our exit codes, or undefined for any other status. */
+export function exitCodeName(status: number): ExitCodeName | undefined {
+  for (const [name, code] of Object.entries(exitCodes)) if (code === status) return name as ExitCodeName;
+  return undefined;
+}
+
+/** What a container is told. It shows in `docker run`'s process and in `docker inspect`, so it carries no secret. */
+export interface TaskEnvironment {
+  /** This node's number, 0 to N-1. */
+  node: number;
+  /** IPv4 addresses of all nodes, by number. */
+  addresses: readonly string[];
+  /** This task's Mesos id. */
+  taskId: string;
+  /** Grows with every task of the node. */
+  incarnation: number;
+  /** The founding of the etcd cluster that this task belongs to. */
+  generation: number;
+  /** Task ids of the generation's founders, by node: a task that is among them starts etcd `new`, any other joins. */
+  founders: readonly string[];
+  /** URL path under which Jupyter serves, with a slash at both ends. */
+  basePath: string;
+  /** TTL of the heartbeat's and the notebook key's leases, in seconds. */
+  leaseTtlS: number;
+  /** The task's share of CPUs; kernels' thread pools are set to it. */
+  cpus: number;
+  /** winston's level for the node agent's log. */
+  logLevel: string;
+}
+
+const variables = {
+  version: 'MJ_CONTRACT_VERSION',
+  node: 'MJ_NODE',
+  addresses: 'MJ_ADDRESSES',
+  taskId: 'MJ_TASK_ID',
+  incarnation: 'MJ_INCARNATION',
+  generation: 'MJ_GENERATION',
+  founders: 'MJ_FOUNDERS',
+  basePath: 'MJ_BASE_PATH',
+  leaseTtlS: 'MJ_LEASE_TTL_S',
+  cpus: 'MJ_CPUS',
+  logLevel: 'MJ_LOG_LEVEL',
+} as const;
+
+/** The environment variables that carry `task`. */
+export function writeTaskEnvironment(task: TaskEnvironment): Record<string, string> {
+  return {
+    [variables.version]: String(contractVersion),
+    [variables.node]: String(task.node),
+    [variables.addresses]: task.addresses.join(','),
+    [variables.taskId]: task.taskId,
+    [variables.incarnation]: String(task.incarnation),
+    [variables.generation]: String(task.generation),
+    [variables.founders]: task.founders.join(','),
+    [variables.basePath]: task.basePath,
+    [variables.leaseTtlS]: String(task.leaseTtlS),
+    [variables.cpus]: String(task.cpus),
+    [variables.logLevel]: task.logLevel,
+  };
+}
+
+/** Says which variable is wrong and why; the node agent prints it and ends with `badEnvironment`. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+}
+
+/**
+ * Reads what `writeTaskEnvironment` wrote.
+ * @throws EnvironmentError on another contract version and on anything missing or malformed.
+ */
+export function readTaskEnvironment(env: Readonly<Record<string, string | undefined>>): TaskEnvironment {
+  const text = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '') {
+      throw new EnvironmentError(`${name} is not set: this image is started by the mesos-jupyter scheduler`);
+    }
+    return value;
+  };
+  const number = (name: string, least: number): number => {
+    const value = Number(text(name));
+    if (!Number.isFinite(value) || value < least) {
+      throw new EnvironmentError(`${name} is "${env[name]}", not a number of at least ${least}`);
+    }
+    return value;
+  };
+  const integer = (name: string, least: number): number => {
+    const value = number(name, least);
+    if (!Number.isSafeInteger(value)) throw new EnvironmentError(`${name} is "${env[name]}", not a whole number`);
+    return value;
+  };
+  const version = integer(variables.version, 1);
+  if (version !== contractVersion) {
+    throw new EnvironmentError(
+      `the scheduler speaks contract version ${version}, this image ${contractVersion}: use an image and a scheduler of one release`,
+    );
+  }
+  const addresses = text(variables.addresses).split(',');
+  const founders = text(variables.founders).split(',');
+  const node = integer(variables.node, 0);
+  if (node >= addresses.length) {
+    throw new EnvironmentError(`${variables.node} is ${node}, but there are ${addresses.length} addresses`);
+  }
+  if (founders.length !== addresses.length) {
+    throw new EnvironmentError(
+      `${variables.founders} names ${founders.length} tasks for ${addresses.length} addresses`,
+    );
+  }
+  const basePath = text(variables.basePath);
+  if (!/^\/(.*\/)?$/.test(basePath)) {
+    throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
+  }
+  return {
+    node,
+    addresses,
+    taskId: text(variables.taskId),
+    incarnation: integer(variables.incarnation, 1),
+    generation: integer(variables.generation, 1),
+    founders,
+    basePath,
+    leaseTtlS: integer(variables.leaseTtlS, 2),
+    cpus: number(variables.cpus, 0),
+    logLevel: text(variables.logLevel),
+  };
+}
+
+/** What `GET /status` of a node agent answers, as JSON. */
+export interface NodeStatus {
+  contractVersion: number;
+  node: number;
+  address: string;
+  taskId: string;
+  incarnation: number;
+  generation: number;
+  /** Seconds since the node agent started. */
+  uptimeS: number;
+  /** Whether the node serves its purpose: a voter of a cluster with a leader, heard by its heartbeat. What `/readyz` says. */
+  ready: boolean;
+  /** One sentence: what the node waits for, or that all is well. */
+  reason: string;
+  etcd: {
+    /** `none` while etcd does not answer or has no leader. */
+    role: 'none' | 'learner' | 'follower' | 'leader';
+    /** Hexadecimal, as etcdctl prints it. */
+    memberId?: string;
+    /** Why it was started as it was: as a founder, from its log, by joining. */
+    start?: 'founder' | 'log' | 'join';
+  };
+  notebook: {
+    /** Task that holds the notebook key, if any does. */
+    holderTaskId?: string;
+    /** Jupyter's state in this container. */
+    state: 'stopped' | 'starting' | 'serving' | 'stopping';
+  };
+  /** Addresses with a live heartbeat, in order: what `/etc/hosts` lists as node0…. */
+  live: string[];
+}
