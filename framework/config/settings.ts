@@ -1,0 +1,387 @@
+/**
+ * What an operator can set: one table that types, defaults, checks, `--help` and docs/settings.md come from.
+ * Names are those of the code and of the YAML file; flags and variables follow from them (`names.ts`).
+ */
+import { isAbsolute } from 'node:path';
+import { z } from 'zod';
+import { logLevels } from '../log.js';
+import { parseAddress, parseNetwork } from './addresses.js';
+
+/** How a text, from a flag or from the environment, becomes the value that the schema checks. */
+export type SettingKind = 'text' | 'number' | 'list' | 'parameters';
+
+export const settingGroups = ['Mesos', 'Nodes', 'Notebook', 'Behaviour'] as const;
+export type SettingGroup = (typeof settingGroups)[number];
+
+export interface Setting<Schema extends z.ZodType = z.ZodType> {
+  readonly kind: SettingKind;
+  readonly group: SettingGroup;
+  /** What stands for the value in `--help`. */
+  readonly takes: string;
+  /** One line for `--help`. */
+  readonly help: string;
+  /** What else docs/settings.md says. */
+  readonly more?: string;
+  /** For defaults that depend on the machine or on another setting: what to print. */
+  readonly defaultText?: string;
+  readonly schema: Schema;
+}
+
+function setting<Schema extends z.ZodType>(entry: Setting<Schema>): Setting<Schema> {
+  return entry;
+}
+
+const text = (what: string) => z.string(`is not ${what}`).trim().min(1, 'is empty');
+/** Names that end up in Mesos, in Docker or in a file's name. */
+const name = (what: string) =>
+  text(what).regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]*$/,
+    'may have letters, digits, "_", "." and "-" only, and starts with a letter or a digit',
+  );
+const amount = (least: number) => z.number('is not a number').min(least, `is less than ${least}`);
+const whole = (least: number) => amount(least).refine(Number.isSafeInteger, 'is not a whole number');
+const positive = () => z.number('is not a number').positive('is not more than 0');
+const absolutePath = (what: string) =>
+  text(what).refine(
+    (path) => isAbsolute(path) && !path.includes('\0') && !path.split('/').includes('..'),
+    'is not an absolute path: give it from "/" on, without ".."',
+  );
+
+/** Docker options that our own task sets, or with which `docker run` would end with a status that means nothing. */
+const refusedDockerOptions: Readonly<Record<string, string>> = {
+  attach: 'Mesos attaches to the container',
+  cidfile: 'it has no meaning under Mesos',
+  detach: "docker run's exit status would not be the container's",
+  'detach-keys': 'Mesos attaches to the container',
+  entrypoint: "the node agent is the image's entry point",
+  hostname: 'each node has a host name of its own',
+  ip: 'each node has an address of its own: use ips',
+  name: 'Mesos names the container',
+  net: 'use network',
+  network: 'use network',
+  pid: "the node agent's signals must stay in its container",
+  restart: 'Mesos, not Docker, must see a container end',
+  rm: 'Mesos removes the container',
+  'sig-proxy': "Mesos' signals must reach the container",
+  uts: 'each node has a host name of its own',
+};
+
+const dockerParameter = z
+  .strictObject({
+    key: z
+      .string('has no key')
+      .regex(/^[a-z][a-z0-9-]*$/, 'is not the long name of a docker run option without its dashes'),
+    value: z.coerce.string(),
+  })
+  .superRefine(({ key, value }, context) => {
+    const why = refusedDockerOptions[key];
+    if (why !== undefined) context.addIssue(`may not set "${key}": ${why}`);
+    if (key === 'env' && value.startsWith('MJ_')) {
+      context.addIssue('may not set a variable MJ_…: these are what the scheduler tells the node agent');
+    }
+  });
+
+export type DockerParameter = Readonly<z.output<typeof dockerParameter>>;
+
+/** An URL of a master, or of several; `zk://` names are taken here, and refused by the driver as long as it knows no ZooKeeper. */
+const master = text('text').transform((value, context) => {
+  const help = 'give http://HOST:PORT, several of them separated by commas';
+  const problem = (message: string) => {
+    context.addIssue(`${message}: ${help}`);
+    return z.NEVER;
+  };
+  if (value.startsWith('zk://')) {
+    return /^zk:\/\/[^/@\s]+\/[^\s]*[^/\s]$/.test(value)
+      ? value
+      : problem('is not zk://HOST:PORT[,HOST:PORT…]/PATH');
+  }
+  const urls: string[] = [];
+  for (const part of value.split(',').map((part) => part.trim())) {
+    if (part === '') return problem('has an empty address between its commas');
+    if (!/^https?:\/\//i.test(part)) return problem(`"${part}" does not start with http:// or https://`);
+    if (!URL.canParse(part)) return problem(`"${part}" is not a URL`);
+    const url = new URL(part);
+    if (url.username !== '' || url.password !== '') {
+      return problem('has a user name or a password in it, which logs would show');
+    }
+    if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+      return problem(`"${part}" has a path after its host and port`);
+    }
+    urls.push(url.origin);
+  }
+  return urls.join(',');
+});
+
+const ips = z
+  .array(z.string('is not a list of IPv4 addresses').trim(), 'is not a list of IPv4 addresses')
+  .min(1, 'is empty')
+  .superRefine((list, context) => {
+    for (const ip of list) {
+      if (parseAddress(ip) === undefined)
+        context.addIssue(`"${ip}" is not an IPv4 address such as 192.0.2.100`);
+    }
+    const twice = list.find((ip, index) => list.indexOf(ip) !== index);
+    if (twice !== undefined) context.addIssue(`has ${twice} twice: each node needs an address of its own`);
+    if (list.length % 2 === 0 || list.length > 7) {
+      context.addIssue(
+        `has ${list.length} addresses: give 1, 3, 5 or 7, one a node (an even number bears no more failures than one less, and etcd wants a majority)`,
+      );
+    }
+  });
+
+/** A week: longer than a long weekend with the scheduler down, after which Mesos ends the tasks. */
+const failoverTimeoutDefaultS = 7 * 24 * 3600;
+
+export const settingTable = {
+  master: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'URL',
+    help: 'Mesos master, http://HOST:PORT; several separated by commas',
+    more: 'The one that leads is found among them. `zk://HOST:PORT,…/PATH` is understood, but not yet followed.',
+    schema: master,
+  }),
+  frameworkName: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'NAME',
+    help: "the framework's name",
+    schema: name('a name').default('mesos-jupyter'),
+  }),
+  user: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'USER',
+    help: "user on the Mesos agents' hosts that tasks run as",
+    more: 'Mesos does not let it be changed for a framework that is registered.',
+    schema: name('a user name').default('root'),
+  }),
+  role: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'ROLE',
+    help: 'role whose resources are used',
+    schema: text('a role')
+      .regex(/^(\*|(?![-.])[^\s*/][^\s*]*(?<!\/))$/, 'is not a role that Mesos takes')
+      .default('*'),
+  }),
+  principal: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'NAME',
+    help: 'principal that the framework registers with',
+    schema: text('a name').optional(),
+  }),
+  failoverTimeoutS: setting({
+    kind: 'number',
+    group: 'Mesos',
+    takes: 'SECONDS',
+    help: 'how long Mesos keeps tasks while no scheduler is there',
+    more: 'After it, Mesos ends all tasks of the framework, and its id is of no more use. The default is a week.',
+    schema: amount(60).default(failoverTimeoutDefaultS),
+  }),
+  webuiUrl: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'URL',
+    help: "link behind the framework's name in Mesos' web page",
+    schema: z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' }).optional(),
+  }),
+  hostname: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'HOST',
+    help: 'host name that the scheduler registers under',
+    defaultText: "this machine's",
+    schema: name('a host name').optional(),
+  }),
+  image: setting({
+    kind: 'text',
+    group: 'Nodes',
+    takes: 'IMAGE',
+    help: 'Docker image of a node, as hosts can pull or already have it',
+    schema: text('an image').regex(
+      /^[a-z0-9][a-z0-9._/:@-]*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+      'is not the name of a Docker image',
+    ),
+  }),
+  network: setting({
+    kind: 'text',
+    group: 'Nodes',
+    takes: 'NAME',
+    help: 'Docker network that gives nodes fixed addresses',
+    schema: name('the name of a Docker network')
+      .refine((value) => !['host', 'bridge', 'none', 'default'].includes(value), 'gives no fixed addresses')
+      .default('calico'),
+  }),
+  ips: setting({
+    kind: 'list',
+    group: 'Nodes',
+    takes: 'IP,IP,IP',
+    help: "the nodes' addresses on that network; how many there are is how many nodes run",
+    more: 'An odd number, 1, 3, 5 or 7. Node 0 has the first one for life, and so on.',
+    schema: ips,
+  }),
+  subnet: setting({
+    kind: 'text',
+    group: 'Nodes',
+    takes: 'CIDR',
+    help: "the network's range, so that addresses outside it are refused at once",
+    schema: text('a network')
+      .refine((value) => parseNetwork(value) !== undefined, 'is not a network such as 192.0.2.0/24')
+      .optional(),
+  }),
+  shared: setting({
+    kind: 'text',
+    group: 'Nodes',
+    takes: 'DIR',
+    help: "the shared volume's directory on every host; a GlusterFS mount",
+    more: 'Notebooks live in it, and the cluster keeps its secrets in a directory of mode 0700 there.',
+    schema: absolutePath('a directory').refine((path) => !/^\/+$/.test(path), 'is the root directory'),
+  }),
+  cpus: setting({
+    kind: 'number',
+    group: 'Nodes',
+    takes: 'N',
+    help: 'CPUs of a node',
+    schema: amount(0.1).default(1),
+  }),
+  memMb: setting({
+    kind: 'number',
+    group: 'Nodes',
+    takes: 'MB',
+    help: 'memory of a node, in MB',
+    more: 'Docker ends a node that needs more. etcd and Jupyter alone want some 400 MB.',
+    schema: whole(256).default(2048),
+  }),
+  diskMb: setting({
+    kind: 'number',
+    group: 'Nodes',
+    takes: 'MB',
+    help: 'disk that is asked of Mesos for a node, in MB',
+    schema: whole(0).default(0),
+  }),
+  dockerParameters: setting({
+    kind: 'parameters',
+    group: 'Nodes',
+    takes: 'KEY=VALUE',
+    help: 'a further option of docker run; may be given several times',
+    more: `In the file a list of \`{key, value}\` or of \`key=value\`; in the environment \`key=value\` separated by commas. Not to be set so: ${Object.keys(
+      refusedDockerOptions,
+    )
+      .map((key) => `\`${key}\``)
+      .join(', ')}.`,
+    schema: z.array(dockerParameter, 'is not a list of key=value').default([]),
+  }),
+  basePath: setting({
+    kind: 'text',
+    group: 'Notebook',
+    takes: 'PATH',
+    help: "URL path under which Jupyter serves, such as '/notebook/'",
+    schema: z
+      .string('is not a path')
+      .regex(/^[A-Za-z0-9/._~-]*$/, 'may have letters, digits and "/", ".", "_", "~", "-" only')
+      .refine(
+        (path) => !path.split('/').some((part) => part === '.' || part === '..'),
+        'has "." or ".." in it',
+      )
+      .transform((path) =>
+        `/${path
+          .split('/')
+          .filter((part) => part !== '')
+          .join('/')}/`.replace('//', '/'),
+      )
+      .default('/notebook/'),
+  }),
+  leaseTtlS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: "life of a node's leases in etcd without renewal",
+    more: 'Shorter: a dead node is noticed sooner. Longer: more patience with a slow network. etcd allows no less than 2.',
+    schema: whole(2).default(5),
+  }),
+  killGraceS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'time that a node has to end before it is killed',
+    schema: amount(1).default(10),
+  }),
+  launchTimeoutS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'time that a launched task has to be heard of, the pull of its image included',
+    schema: amount(10).default(300),
+  }),
+  unreachableGraceS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'time that a node may be unreachable before it is replaced',
+    schema: amount(0).default(120),
+  }),
+  backoffMinS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'wait before the first relaunch of a node; doubles each time',
+    schema: positive().default(1),
+  }),
+  backoffMaxS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'longest wait before a relaunch',
+    schema: positive().default(120),
+  }),
+  healthySpellS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'how long a task must run until its earlier failures are forgotten',
+    schema: positive().default(60),
+  }),
+  offerHoldMs: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'MS',
+    help: 'how long offers are held to choose the best spread over hosts, in milliseconds',
+    schema: whole(0).max(10_000, 'is more than 10000: offers are not to be hoarded').default(500),
+  }),
+  declineRefuseS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'how long a declined offer is not wanted again',
+    schema: amount(0)
+      .max(365 * 24 * 3600, 'is more than the 365 days that Mesos takes')
+      .default(3600),
+  }),
+  stateFile: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'FILE',
+    help: 'where the scheduler keeps its framework id and tasks',
+    more: "Keep it: with it a new scheduler takes the tasks over. As another user than root it is in `$XDG_STATE_HOME/mesos-jupyter`, or `~/.local/state/mesos-jupyter`. The framework's name is part of the default.",
+    defaultText: '/var/lib/mesos-jupyter/<framework-name>.json',
+    schema: absolutePath('a file'),
+  }),
+  logLevel: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'LEVEL',
+    help: `how much is logged: ${logLevels.join(', ')}`,
+    schema: z.enum(logLevels, `is not one of ${logLevels.join(', ')}`).default('info'),
+  }),
+} as const;
+
+export type SettingName = keyof typeof settingTable;
+export const settingNames = Object.keys(settingTable) as readonly SettingName[];
+
+type Table = typeof settingTable;
+type Shape = { [Name in SettingName]: Table[Name]['schema'] };
+
+/** Everything that was set, checked and complete. */
+export type Settings = Readonly<z.output<z.ZodObject<Shape>>>;
