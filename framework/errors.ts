@@ -14,7 +14,7 @@ export const errorTable = {
   CONFIG_INVALID: {
     exitCode: 2,
     cause: 'A setting has a value that it cannot have, or one that does not go with another.',
-    cure: 'The message names the setting, its value and where it came from. `mesos-jupyter help` lists what each setting takes.',
+    cure: 'The message names the setting, its value and where it came from. `docs/settings.md` and `--help` say what each setting takes.',
   },
   CONFIG_UNKNOWN: {
     exitCode: 2,
@@ -25,6 +25,102 @@ export const errorTable = {
     exitCode: 2,
     cause: 'The settings file cannot be read, or is not YAML.',
     cure: 'The message gives the place in the file.',
+  },
+  MASTER_UNREACHABLE: {
+    exitCode: 3,
+    cause: 'No Mesos master answers at the address that was given.',
+    cure: 'Check `--master` (http://HOST:PORT), and that the port can be reached from this machine: `curl http://HOST:PORT/health`.',
+  },
+  MASTER_REFUSED: {
+    exitCode: 3,
+    cause: 'The Mesos master refused a call or the subscription.',
+    cure: 'The message has its own words. For credentials and roles see `principal`, `role` and the ACLs of the master.',
+  },
+  FRAMEWORK_REMOVED: {
+    exitCode: 4,
+    cause:
+      'Mesos has removed the framework that the state file names: it was torn down, or no scheduler came back within `failoverTimeoutS`.',
+    cure: 'Its tasks are ended. Run `mesos-jupyter teardown` to forget it, or move the state file away; then start anew.',
+  },
+  STATE_MISSING: {
+    exitCode: 3,
+    cause: 'There is no state file, or it names no framework.',
+    cure: 'Give the `--state-file` and `--framework-name` that `mesos-jupyter run` was started with.',
+  },
+  STATE_UNWRITABLE: {
+    exitCode: 3,
+    cause: 'The state file cannot be written.',
+    cure: 'Choose another `--state-file`, or give the user that runs the scheduler the right to write there.',
+  },
+  STATE_CORRUPT: {
+    exitCode: 3,
+    cause: 'The state file is not one that this program wrote, or of a later version.',
+    cure: 'Restore it from a backup. Without one, move it away, and remove its framework with `POST /teardown` of the master.',
+  },
+  STATE_LOCKED: {
+    exitCode: 3,
+    cause: 'Another scheduler works with the same state file.',
+    cure: 'Stop the other one first; the message gives its process id.',
+  },
+  DOCKER_UNAVAILABLE: {
+    exitCode: 3,
+    cause: 'No Docker engine answers, and none may or can be installed.',
+    cure: 'Install and start one (Debian, Ubuntu: `apt-get install docker.io`), see to it that this user may use it, and point DOCKER_HOST to it if it is elsewhere.',
+  },
+  DOCKER_INSTALL_FAILED: {
+    exitCode: 3,
+    cause: 'Docker could not be installed or started.',
+    cure: 'The message has the end of the log. Most often a package mirror is out of reach, or the machine is itself a container without the rights that dockerd needs.',
+  },
+  DOCKER_FAILED: {
+    exitCode: 3,
+    cause: 'A docker command failed.',
+    cure: "The message has the command and Docker's own words.",
+  },
+  IMAGE_MISSING: {
+    exitCode: 3,
+    cause: 'The Docker image is not there, and cannot be pulled.',
+    cure: 'Check `--image`; load it with `docker load`, or let `mesos-jupyter local` build it by giving none.',
+  },
+  IMAGE_BUILD_FAILED: {
+    exitCode: 3,
+    cause: 'The Docker image could not be built.',
+    cure: 'The message has the end of the log and its path. Most often a package mirror is out of reach.',
+  },
+  NETWORK_OVERLAP: {
+    exitCode: 3,
+    cause: 'A Docker network would overlap a network that this machine is on, and so cut it off.',
+    cure: 'Give a free range with `--subnet`, such as 10.213.0.0/24.',
+  },
+  NETWORK_UNUSABLE: {
+    exitCode: 3,
+    cause: 'There is a Docker network of the wanted name that cannot be used.',
+    cure: 'Give another name with `--network`, or remove it with `docker network rm NAME`.',
+  },
+  PORT_TAKEN: {
+    exitCode: 3,
+    cause: 'A TCP port that is needed is in use.',
+    cure: 'Give another port, or end the program that has it: `ss -ltnp` names it.',
+  },
+  FILES_UNUSABLE: {
+    exitCode: 3,
+    cause: 'A directory cannot be made, read or written.',
+    cure: 'The message names it. Choose another, or mend its owner and mode.',
+  },
+  READY_TIMEOUT: {
+    exitCode: 4,
+    cause: 'The cluster was not well in time.',
+    cure: 'The message says what was missing. `--log-level debug` shows more; a slow machine wants a longer `--timeout`.',
+  },
+  CLEANUP_FAILED: {
+    exitCode: 4,
+    cause: 'Not all that `mesos-jupyter local` had made could be removed.',
+    cure: 'The message names what is left. The next `mesos-jupyter local` removes it, too.',
+  },
+  INTERRUPTED: {
+    exitCode: 130,
+    cause: 'The program was told to stop before it was done.',
+    cure: 'Nothing to do.',
   },
   INTERNAL: {
     exitCode: 70,

@@ -2,10 +2,11 @@
  * What an operator can set: one table that types, defaults, checks, `--help` and docs/settings.md come from.
  * Names are those of the code and of the YAML file; flags and variables follow from them (`names.ts`).
  */
+import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { logLevels } from '../log.js';
-import { parseAddress, parseNetwork } from './addresses.js';
+import { contains, parseAddress, parseNetwork } from './addresses.js';
 
 /** How a text, from a flag or from the environment, becomes the value that the schema checks. */
 export type SettingKind = 'text' | 'number' | 'list' | 'parameters';
@@ -71,7 +72,7 @@ const dockerParameter = z
     key: z
       .string('has no key')
       .regex(/^[a-z][a-z0-9-]*$/, 'is not the long name of a docker run option without its dashes'),
-    value: z.coerce.string(),
+    value: z.union([z.string(), z.number(), z.boolean()], 'has no "=value"').transform(String),
   })
   .superRefine(({ key, value }, context) => {
     const why = refusedDockerOptions[key];
@@ -112,13 +113,20 @@ const master = text('text').transform((value, context) => {
   return urls.join(',');
 });
 
+/** "This network", loopback, multicast and reserved. */
+const neverOfANode = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].flatMap((text) => parseNetwork(text) ?? []);
+
 const ips = z
   .array(z.string('is not a list of IPv4 addresses').trim(), 'is not a list of IPv4 addresses')
   .min(1, 'is empty')
   .superRefine((list, context) => {
     for (const ip of list) {
-      if (parseAddress(ip) === undefined)
-        context.addIssue(`"${ip}" is not an IPv4 address such as 192.0.2.100`);
+      const address = parseAddress(ip);
+      if (address === undefined) {
+        context.addIssue(`has "${ip}", which is not an IPv4 address such as 192.0.2.100`);
+      } else if (neverOfANode.some((network) => contains(network, address))) {
+        context.addIssue(`has ${ip}, an address that no node can have`);
+      }
     }
     const twice = list.find((ip, index) => list.indexOf(ip) !== index);
     if (twice !== undefined) context.addIssue(`has ${twice} twice: each node needs an address of its own`);
@@ -193,7 +201,7 @@ export const settingTable = {
     takes: 'HOST',
     help: 'host name that the scheduler registers under',
     defaultText: "this machine's",
-    schema: name('a host name').optional(),
+    schema: name('a host name').default(() => hostname()),
   }),
   image: setting({
     kind: 'text',
@@ -266,7 +274,7 @@ export const settingTable = {
     group: 'Nodes',
     takes: 'KEY=VALUE',
     help: 'a further option of docker run; may be given several times',
-    more: `In the file a list of \`{key, value}\` or of \`key=value\`; in the environment \`key=value\` separated by commas. Not to be set so: ${Object.keys(
+    more: `In the file a list of \`{key, value}\` or of \`key=value\`; in the environment \`key=value\` separated by semicolons. Not to be set so: ${Object.keys(
       refusedDockerOptions,
     )
       .map((key) => `\`${key}\``)

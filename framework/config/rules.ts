@@ -1,0 +1,50 @@
+/** What settings must hold together: one rule a function, each answering with a full sentence or nothing. */
+import { broadcastOf, contains, formatAddress, parseAddress, parseNetwork } from './addresses.js';
+import type { SettingName, Settings } from './settings.js';
+
+export interface Breach {
+  /** The setting to name first. */
+  readonly setting: SettingName;
+  /** The one that it does not go with. */
+  readonly other: SettingName;
+  readonly message: string;
+}
+
+export type Rule = (settings: Partial<Settings>) => Breach | undefined;
+
+const addressesAreInTheSubnet: Rule = ({ ips, subnet }) => {
+  const network = subnet === undefined ? undefined : parseNetwork(subnet);
+  if (network === undefined || ips === undefined) return undefined;
+  for (const ip of ips) {
+    const address = parseAddress(ip);
+    if (address === undefined) continue;
+    const breach = (message: string): Breach => ({ setting: 'ips', other: 'subnet', message });
+    if (!contains(network, address)) return breach(`has ${ip}, which is not in the subnet ${subnet}`);
+    const last = broadcastOf(network);
+    if (address === network.base) return breach(`has ${ip}, which is the address of the subnet itself`);
+    if (address === last) return breach(`has ${ip}, which is the subnet's broadcast address`);
+    // Docker gives the first address of a subnet to its gateway, and Calico's pools keep it, too.
+    if (address === network.base + 1) {
+      return breach(
+        `has ${ip}, which is the subnet's gateway: take addresses from ${formatAddress(network.base + 2)} on`,
+      );
+    }
+  }
+  return undefined;
+};
+
+const backoffGrows: Rule = ({ backoffMinS, backoffMaxS }) =>
+  backoffMinS !== undefined && backoffMaxS !== undefined && backoffMinS > backoffMaxS
+    ? {
+        setting: 'backoffMinS',
+        other: 'backoffMaxS',
+        message: `is more than backoffMaxS, which is ${backoffMaxS}`,
+      }
+    : undefined;
+
+const holdIsShorterThanLaunch: Rule = ({ offerHoldMs, launchTimeoutS }) =>
+  offerHoldMs !== undefined && launchTimeoutS !== undefined && offerHoldMs >= launchTimeoutS * 1000
+    ? { setting: 'offerHoldMs', other: 'launchTimeoutS', message: 'is not shorter than launchTimeoutS' }
+    : undefined;
+
+export const rules: readonly Rule[] = [addressesAreInTheSubnet, backoffGrows, holdIsShorterThanLaunch];
