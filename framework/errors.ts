@@ -54,8 +54,24 @@ export const errorTable = {
   },
   STATE_CORRUPT: {
     exitCode: 3,
-    cause: 'The state file is not one that this program wrote, or of a later version.',
+    cause: 'The state file is not one that this program wrote.',
     cure: 'Restore it from a backup. Without one, move it away, and remove its framework with `POST /teardown` of the master.',
+  },
+  STATE_NEWER: {
+    exitCode: 3,
+    cause: 'The state file was written by a later release, which keeps it in another format.',
+    cure: 'Use that release, or a later one. The file was left as it is.',
+  },
+  STATE_MISMATCH: {
+    exitCode: 3,
+    cause: 'The state file is that of a cluster with other addresses.',
+    cure: 'Give the addresses that it was started with, or run `mesos-jupyter teardown` first, or use another `--state-file`.',
+  },
+  TAKEN_OVER: {
+    exitCode: 4,
+    cause:
+      'Another scheduler has subscribed with the same framework id, which ends the subscription of this one.',
+    cure: 'Nothing, if that was meant. Otherwise see to it that only one scheduler runs with the framework id.',
   },
   STATE_LOCKED: {
     exitCode: 3,

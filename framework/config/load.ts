@@ -1,9 +1,9 @@
 /** Settings from flags, environment and file, in this order of strength, checked; every complaint names where the value came from. */
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { type FileEntry, readSettingsFile } from './file.js';
 import { didYouMean, flagOf, variableOf, variablePrefix } from './names.js';
+import { stateDirectory } from './paths.js';
 import { rules } from './rules.js';
 import { type SettingKind, type SettingName, type Settings, settingNames, settingTable } from './settings.js';
 
@@ -24,6 +24,9 @@ interface Given {
 /** What was given for each setting, by the strongest source that says anything. */
 export type GivenSettings = Readonly<Partial<Record<SettingName, Given>>>;
 
+/** What was asked for, complete, and what else was given. */
+export type Checked<Name extends SettingName> = Readonly<Pick<Settings, Name>> & Partial<Settings>;
+
 /**
  * Every setting in `names`, complete; all of them by default.
  * @throws CodedError CONFIG_INVALID, CONFIG_UNKNOWN or CONFIG_FILE, with all that is wrong in one message.
@@ -31,7 +34,7 @@ export type GivenSettings = Readonly<Partial<Record<SettingName, Given>>>;
 export function loadSettings<Name extends SettingName = SettingName>(
   sources: Sources,
   names?: readonly Name[],
-): Readonly<Pick<Settings, Name>> {
+): Checked<Name> {
   return checkSettings(gatherSettings(sources), sources.env ?? {}, names);
 }
 
@@ -81,7 +84,12 @@ function fromFlags(flags: Readonly<Record<string, unknown>>): GivenSettings {
   const given: Partial<Record<SettingName, Given>> = {};
   for (const name of settingNames) {
     const value = flags[name];
-    if (value !== undefined) given[name] = { value, label: flagOf(name) };
+    if (value === undefined) continue;
+    const { kind } = settingTable[name];
+    if (Array.isArray(value) && (kind === 'text' || kind === 'number')) {
+      throw new CodedError('CONFIG_INVALID', `${flagOf(name)} is given ${value.length} times: give it once`);
+    }
+    given[name] = { value, label: flagOf(name) };
   }
   return given;
 }
@@ -90,7 +98,7 @@ export function checkSettings<Name extends SettingName = SettingName>(
   given: GivenSettings,
   env: Readonly<Record<string, string | undefined>>,
   names: readonly Name[] = settingNames as readonly Name[],
-): Readonly<Pick<Settings, Name>> {
+): Checked<Name> {
   const settings: Record<string, unknown> = {};
   const problems: string[] = [];
   const wanted = new Set<SettingName>(names);
@@ -99,7 +107,9 @@ export function checkSettings<Name extends SettingName = SettingName>(
     // What a command does not need may be missing; what is there is checked all the same.
     if (entry === undefined && !wanted.has(name)) continue;
     if (entry === undefined && name === 'stateFile') {
-      settings[name] = defaultStateFile(String(settings['frameworkName'] ?? 'mesos-jupyter'), env);
+      // One file a framework's name, so that two clusters can be run from one machine.
+      const frameworkName = String(settings['frameworkName'] ?? 'mesos-jupyter');
+      settings[name] = join(stateDirectory(env), `${frameworkName}.json`);
       continue;
     }
     const { kind, schema } = settingTable[name];
@@ -129,7 +139,7 @@ export function checkSettings<Name extends SettingName = SettingName>(
     }
   }
   if (problems.length > 0) throw new CodedError('CONFIG_INVALID', problems.join('\n  and '));
-  return Object.freeze(settings) as Readonly<Pick<Settings, Name>>;
+  return Object.freeze(settings) as Checked<Name>;
 }
 
 /** What the schema gets to see; a text that does not fit is passed on as it is, for the schema to refuse. */
@@ -176,15 +186,4 @@ function shown(value: unknown, index: PropertyKey | undefined): string {
 
 function isSettingName(key: string): key is SettingName {
   return Object.hasOwn(settingTable, key);
-}
-
-/** One file a framework name, so that two clusters can be run from one machine. */
-function defaultStateFile(
-  frameworkName: string,
-  env: Readonly<Record<string, string | undefined>>,
-  isRoot = process.getuid?.() === 0,
-): string {
-  const stateHome = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local/state');
-  const directory = isRoot ? '/var/lib/mesos-jupyter' : join(stateHome, 'mesos-jupyter');
-  return join(directory, `${frameworkName}.json`);
 }

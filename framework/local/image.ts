@@ -1,0 +1,227 @@
+/** The nodes' image: built on this machine if it is not there, on a base that is pulled or, failing that, bootstrapped. */
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CodedError } from '../errors.js';
+import { failed, lastLines, mustRun, newLogFile, run } from './command.js';
+import { aptInstall, findProgram, isDebianLike } from './docker.js';
+import { packageRoot } from './package.js';
+import { createTerminal, type Progress, type Terminal } from './terminal.js';
+
+export interface EnsureImageOptions {
+  readonly terminal?: Terminal;
+  /** Whether packages may be installed, for bootstrapping the base. */
+  readonly install?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export const imageName = 'mesos-jupyter-node';
+
+/** What the Dockerfile builds on, and the Debian release that it is. */
+const base = { image: 'debian:trixie-slim', release: 'trixie' } as const;
+
+/** A registry that is there gives 30 MB in this time; one that is out of reach keeps docker pull waiting for much longer. */
+const pullTimeoutMs = 90_000;
+/** What an unpacked minimal Debian needs, with its packages beside it. */
+const bootstrapBytes = 1_000_000_000;
+
+const dockerfile = join(packageRoot, 'executor-image/Dockerfile');
+const buildContext = join(packageRoot, 'dist/node-agent');
+
+/**
+ * The tag of an image that holds exactly this Dockerfile and this node agent, built if it is not there.
+ * @throws CodedError IMAGE_BUILD_FAILED
+ */
+export async function ensureImage(options: EnsureImageOptions = {}): Promise<string> {
+  const { terminal = createTerminal(), install = true, signal } = options;
+  for (const part of [dockerfile, buildContext]) {
+    if (!existsSync(part)) {
+      throw new CodedError('IMAGE_BUILD_FAILED', `${part} is missing: run "npm ci" (which builds it) first`);
+    }
+  }
+  const tag = `${imageName}:${contentHash()}`;
+  if (await hasImage(tag)) return tag;
+
+  const proxies = await proxyVariables();
+  await ensureBase(terminal, install, proxies, signal);
+  const logFile = newLogFile('docker-build');
+  // The host's network: a build needs names resolved and packages fetched as this machine does it.
+  const args = ['build', '--network', 'host', '--file', dockerfile, '--tag', tag];
+  for (const name of Object.keys(proxies)) args.push('--build-arg', name);
+  await terminal.step(`Building the image ${tag}`, (progress) =>
+    mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, buildContext], {
+      env: { ...proxies, BUILDKIT_PROGRESS: 'plain' },
+      logFile,
+      signal,
+      onLine: progress,
+    }),
+  );
+  return tag;
+}
+
+/**
+ * Sees to an image that the user named: pulled if it is not there.
+ * @throws CodedError IMAGE_MISSING
+ */
+export async function ensureNamedImage(image: string, options: EnsureImageOptions = {}): Promise<void> {
+  const { terminal = createTerminal(), signal } = options;
+  if (await hasImage(image)) return;
+  await terminal.step(`Pulling ${image}`, async (progress) => {
+    const { status, output } = await run('docker', ['pull', image], { signal, onLine: progress });
+    if (status !== 0) {
+      throw new CodedError(
+        'IMAGE_MISSING',
+        `the image ${image} is not on this machine and cannot be pulled; build one by giving no image:\n${lastLines(output, 3)}`,
+      );
+    }
+  });
+}
+
+async function hasImage(image: string): Promise<boolean> {
+  return (await run('docker', ['image', 'inspect', '--format', '{{.Id}}', image])).status === 0;
+}
+
+/** Names the image by what is in it, so that an old one is never taken for the present one. */
+function contentHash(): string {
+  const hash = createHash('sha256').update(readFileSync(dockerfile));
+  const files = readdirSync(buildContext, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  for (const file of files) {
+    hash.update(`\0${file.slice(buildContext.length)}\0`).update(readFileSync(file));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+async function ensureBase(
+  terminal: Terminal,
+  install: boolean,
+  proxies: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (await hasImage(base.image)) return;
+  const pulled = await terminal
+    .step(`Pulling ${base.image}`, async (progress) => {
+      const result = await run('docker', ['pull', base.image], {
+        signal,
+        timeoutMs: pullTimeoutMs,
+        onLine: progress,
+      });
+      if (result.status !== 0)
+        throw failed('IMAGE_BUILD_FAILED', 'docker pull', result.status, result.output);
+    })
+    .catch((error: unknown) => {
+      if (error instanceof CodedError && error.code === 'IMAGE_BUILD_FAILED') return error;
+      throw error;
+    });
+  if (pulled === undefined) return;
+  terminal.say(
+    `${base.image} cannot be pulled: making the base from Debian's packages with debootstrap, under the same name.`,
+  );
+  await bootstrapBase(terminal, install, proxies, signal);
+}
+
+async function bootstrapBase(
+  terminal: Terminal,
+  install: boolean,
+  proxies: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const cannot = (why: string) =>
+    new CodedError(
+      'IMAGE_BUILD_FAILED',
+      `${base.image} cannot be pulled, and cannot be made with debootstrap: ${why}. Load it with "docker load", or make the registry reachable`,
+    );
+  if (process.getuid?.() !== 0) throw cannot('that wants root');
+  if (findProgram('debootstrap') === undefined) {
+    if (!install || !isDebianLike()) throw cannot('debootstrap is not installed');
+    await aptInstall(['debootstrap', 'debian-archive-keyring'], 'IMAGE_BUILD_FAILED', terminal);
+  }
+  const place = ['/var/tmp', tmpdir(), packageRoot].find(
+    (directory) => freeBytes(directory) > bootstrapBytes,
+  );
+  if (place === undefined)
+    throw cannot(`neither /var/tmp nor ${tmpdir()} has ${bootstrapBytes / 1e9} GB free`);
+
+  const directory = mkdtempSync(join(place, 'mesos-jupyter-base-'));
+  const logFile = newLogFile('debootstrap');
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  try {
+    await terminal.step(`Bootstrapping ${base.image}`, async (progress) => {
+      const options = { env: proxies, logFile, signal, onLine: progress };
+      const root = join(directory, 'root');
+      const args = ['--variant=minbase', ...(existsSync(keyring) ? [`--keyring=${keyring}`] : [])];
+      await mustRun('IMAGE_BUILD_FAILED', 'debootstrap', [...args, base.release, root], options);
+      slim(root, progress);
+      const pack =
+        'set -o pipefail; tar -C "$1" --numeric-owner -c . | docker import --change "CMD [\\"bash\\"]" - "$2"';
+      await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.image], options);
+    });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What makes Debian's slim images slim: no documentation, now or with packages to come. */
+function slim(root: string, progress: Progress): void {
+  progress('removing documentation and package lists');
+  const leave = [
+    '/usr/share/man',
+    '/usr/share/info',
+    '/usr/share/locale',
+    '/usr/share/lintian',
+    '/usr/share/groff',
+  ];
+  const rules = [...leave, '/usr/share/doc'].map((path) => `path-exclude ${path}/*\n`).join('');
+  mkdirSync(join(root, 'etc/dpkg/dpkg.cfg.d'), { recursive: true });
+  writeFileSync(
+    join(root, 'etc/dpkg/dpkg.cfg.d/docker'),
+    `${rules}path-include /usr/share/doc/*/copyright\nforce-unsafe-io\n`,
+  );
+  for (const path of [...leave, '/var/cache/apt/archives', '/var/lib/apt/lists']) {
+    const directory = join(root, path);
+    if (!existsSync(directory)) continue;
+    for (const name of readdirSync(directory))
+      rmSync(join(directory, name), { recursive: true, force: true });
+  }
+  mkdirSync(join(root, 'var/cache/apt/archives/partial'), { recursive: true });
+  mkdirSync(join(root, 'var/lib/apt/lists/partial'), { recursive: true });
+  rmSync(join(root, 'var/log/bootstrap.log'), { force: true });
+}
+
+function freeBytes(directory: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+/** The proxies that this machine fetches packages through: from the environment, else from apt's own settings. */
+async function proxyVariables(): Promise<Record<string, string>> {
+  const variables: Record<string, string> = {};
+  for (const name of ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    const value = process.env[name];
+    if (value !== undefined && value !== '') variables[name] = value;
+  }
+  if (variables['http_proxy'] === undefined && findProgram('apt-config') !== undefined) {
+    const { stdout } = await run('apt-config', ['shell', 'PROXY', 'Acquire::http::Proxy'], {
+      timeoutMs: 10_000,
+    });
+    const proxy = /^PROXY='(https?:\/\/[^']+)'/m.exec(stdout)?.[1];
+    if (proxy !== undefined) variables['http_proxy'] = proxy;
+  }
+  return variables;
+}
