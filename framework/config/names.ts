@@ -34,7 +34,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
 /** ` Did you mean X?`, or nothing. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);
-  return nearest === undefined ? '' : ` Did you mean ${nearest}?`;
+  return nearest === undefined || nearest === name ? '' : ` Did you mean ${nearest}?`;
 }
 
 /** How many letters must be put in, taken out or replaced (Levenshtein), row by row. */

@@ -97,16 +97,18 @@ const master = text('text').transform((value, context) => {
       : problem('is not zk://HOST:PORT[,HOST:PORT…]/PATH');
   }
   const urls: string[] = [];
-  for (const part of value.split(',').map((part) => part.trim())) {
+  const parts = value.split(',').map((part) => part.trim());
+  for (const part of parts) {
+    const subject = parts.length > 1 ? `has "${part}", which ` : '';
     if (part === '') return problem('has an empty address between its commas');
-    if (!/^https?:\/\//i.test(part)) return problem(`"${part}" does not start with http:// or https://`);
-    if (!URL.canParse(part)) return problem(`"${part}" is not a URL`);
+    if (!/^https?:\/\//i.test(part)) return problem(`${subject}does not start with http:// or https://`);
+    if (!URL.canParse(part)) return problem(`${subject}is not a URL`);
     const url = new URL(part);
     if (url.username !== '' || url.password !== '') {
       return problem('has a user name or a password in it, which logs would show');
     }
     if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-      return problem(`"${part}" has a path after its host and port`);
+      return problem(`${subject}has a path after its host and port`);
     }
     urls.push(url.origin);
   }
