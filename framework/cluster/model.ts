@@ -1,0 +1,210 @@
+/** The words of the core: what a cluster is, what is kept of it, what can happen to it, and what it can ask for. */
+
+/** What the operator asked for, as far as decisions need it. Durations in milliseconds. */
+export interface ClusterSpec {
+  /** IPv4 addresses by node number; their count is N. */
+  readonly addresses: readonly string[];
+  /** What one task needs of an offer. */
+  readonly needs: Needs;
+  /** How long a launch may go without TASK_RUNNING before it is reconciled and killed. */
+  readonly launchTimeoutMs: number;
+  /** How long a task may be unreachable before its node is given a new one. */
+  readonly unreachableGraceMs: number;
+  /** Time from SIGTERM to SIGKILL when a task is killed. */
+  readonly killGraceMs: number;
+  /** First and longest wait between relaunches of a node whose tasks keep failing. */
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** A task that was healthy this long clears its node's record of failures. */
+  readonly healthySpellMs: number;
+  /** How long offers may be held to choose the best spread among them. */
+  readonly offerHoldMs: number;
+  /** How long declined resources are not to be offered again, unless revived. */
+  readonly declineMs: number;
+}
+
+/** An amount of each resource that the core counts. */
+export interface Needs {
+  readonly cpus: number;
+  readonly memMb: number;
+  readonly diskMb: number;
+}
+
+/** A Mesos offer, as far as decisions need it. */
+export interface Offer extends Needs {
+  readonly id: string;
+  readonly agentId: string;
+  readonly hostname: string;
+}
+
+/** How a task ended, and whether its container is certainly gone (DESIGN: proven dead). */
+export interface TaskEnd {
+  readonly reason: string;
+  readonly provenDead: boolean;
+}
+
+/** One task, as stored. It is stored before the ACCEPT that launches it is sent. */
+export interface TaskRecord {
+  readonly id: string;
+  readonly node: number;
+  readonly incarnation: number;
+  readonly generation: number;
+  readonly agentId: string;
+  readonly hostname: string;
+  /** Whether an update ever showed it alive: one that never was is proven dead by the master's refusal. */
+  readonly seenAlive: boolean;
+  readonly end?: TaskEnd;
+}
+
+/** A task id chosen for a founder before anything is launched. */
+export interface Founder {
+  readonly taskId: string;
+  readonly incarnation: number;
+  readonly launched: boolean;
+}
+
+/** One founding of the etcd cluster. */
+export interface Generation {
+  readonly number: number;
+  /** By node number. */
+  readonly founders: readonly Founder[];
+}
+
+/** All that outlives the scheduler process. */
+export interface ClusterRecord {
+  readonly frameworkId?: string;
+  readonly addresses: readonly string[];
+  readonly generation: Generation;
+  /** By node number: the node's last task, if it ever had one, and the last incarnation given out. */
+  readonly nodes: readonly { readonly incarnation: number; readonly task?: TaskRecord }[];
+  /** Earlier tasks that ended with no proof that their containers are gone. */
+  readonly unproven: readonly TaskRecord[];
+}
+
+export const taskStates = [
+  'TASK_STAGING',
+  'TASK_STARTING',
+  'TASK_RUNNING',
+  'TASK_KILLING',
+  'TASK_FINISHED',
+  'TASK_FAILED',
+  'TASK_KILLED',
+  'TASK_ERROR',
+  'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_UNREACHABLE',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+  'TASK_UNKNOWN',
+] as const;
+export type TaskState = (typeof taskStates)[number];
+
+/** A Mesos status update, as far as decisions need it. */
+export interface StatusUpdate {
+  readonly taskId: string;
+  readonly state: TaskState;
+  readonly agentId?: string;
+  readonly source?: 'SOURCE_MASTER' | 'SOURCE_AGENT' | 'SOURCE_EXECUTOR';
+  readonly reason?: string;
+  readonly message?: string;
+  readonly healthy?: boolean;
+  /** Only updates with one are to be acknowledged. Base64, passed on as it came. */
+  readonly uuid?: string;
+}
+
+/** What can happen. */
+export type ClusterEvent =
+  | { readonly kind: 'subscribed'; readonly frameworkId: string }
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'offers'; readonly offers: readonly Offer[] }
+  | { readonly kind: 'rescinded'; readonly offerId: string }
+  | { readonly kind: 'update'; readonly update: StatusUpdate }
+  /** A call did not reach the master for certain: what it was about must be reconciled. */
+  | { readonly kind: 'callFailed' }
+  /** The operator wants every task ended and the framework gone. */
+  | { readonly kind: 'teardown' }
+  /** Time has passed. */
+  | { readonly kind: 'tick' };
+
+/** A task to launch: enough to build its TaskInfo. */
+export interface Launch {
+  readonly task: TaskRecord;
+  readonly founders: readonly string[];
+}
+
+/** What the shell is to do, in this order. */
+export type Action =
+  | { readonly kind: 'store'; readonly record: ClusterRecord }
+  | { readonly kind: 'accept'; readonly offerIds: readonly string[]; readonly launches: readonly Launch[] }
+  | { readonly kind: 'decline'; readonly offerIds: readonly string[]; readonly refuseMs: number }
+  | { readonly kind: 'suppress' }
+  | { readonly kind: 'revive' }
+  | { readonly kind: 'kill'; readonly taskId: string; readonly agentId: string | undefined }
+  | { readonly kind: 'acknowledge'; readonly taskId: string; readonly agentId: string; readonly uuid: string }
+  /** An empty list asks for all of the framework's tasks (implicit reconciliation). */
+  | { readonly kind: 'reconcile'; readonly tasks: readonly { taskId: string; agentId: string }[] }
+  /** Removes the framework from the master; the last action ever. */
+  | { readonly kind: 'teardown' }
+  | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly message: string };
+
+/** Where a node is in its life. Times are when the phase began. */
+export type Phase =
+  /** Wants an offer. */
+  | { readonly kind: 'waiting' }
+  /** Wants an offer, but not before a time. */
+  | { readonly kind: 'backingOff'; readonly untilMs: number }
+  /** Its task is known from the store and has not answered yet. */
+  | { readonly kind: 'unconfirmed' }
+  /** ACCEPT sent, no update yet. */
+  | { readonly kind: 'launching'; readonly sinceMs: number; readonly reconciledMs?: number }
+  /** Mesos has it: pulling, creating. */
+  | { readonly kind: 'starting'; readonly sinceMs: number; readonly reconciledMs?: number }
+  | { readonly kind: 'running'; readonly sinceMs: number; readonly healthy?: boolean }
+  /** KILL sent, the end not yet seen. */
+  | { readonly kind: 'killing'; readonly sinceMs: number; readonly sentMs: number }
+  /** Mesos lost sight of its host. */
+  | { readonly kind: 'unreachable'; readonly sinceMs: number };
+
+export interface NodeState {
+  readonly phase: Phase;
+  /** One sentence: why the node is where it is. */
+  readonly reason: string;
+  /** Ends in a row without a healthy spell between them. */
+  readonly failures: number;
+  /** Mesos agent that just failed this node: others come first. */
+  readonly avoidAgentId?: string;
+  /** Since when the present task has been healthy. */
+  readonly healthySinceMs?: number;
+  /** The node's last task ended saying that it found no quorum, and no later one has lived long enough since. */
+  readonly saidNoQuorum: boolean;
+}
+
+/** Explicit reconciliation in progress, or the time of the next implicit one. */
+export type Reconciliation =
+  | {
+      readonly kind: 'asking';
+      readonly pending: readonly string[];
+      readonly nextMs: number;
+      readonly delayMs: number;
+    }
+  | { readonly kind: 'settled'; readonly implicitMs: number };
+
+/** Everything that a decision depends on. */
+export interface ClusterState {
+  readonly spec: ClusterSpec;
+  readonly record: ClusterRecord;
+  readonly nodes: readonly NodeState[];
+  /** Random text of this scheduler process: makes its task ids unlike any other's, also after a restore of its store. */
+  readonly idSuffix: string;
+  readonly connected: boolean;
+  /** Offers in hand, and since when. */
+  readonly offers: readonly Offer[];
+  readonly offersSinceMs?: number;
+  /** What the master last heard: no offers wanted, or wanted with filters set, or wanted with none. */
+  readonly demand: 'open' | 'filtered' | 'suppressed';
+  readonly reconciliation: Reconciliation;
+  /** Set while every task is brought to its end, on the operator's word. */
+  readonly tearingDownSinceMs?: number;
+  /** Set while what is left of a generation without a quorum is brought to its end. */
+  readonly refoundingSinceMs?: number;
+}

@@ -1,0 +1,154 @@
+/** The store for one machine: a JSON file, replaced whole, with a lock that the kernel lets go of when the process ends. */
+import { spawnSync } from 'node:child_process';
+import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { ClusterRecord } from '../cluster/model.js';
+import { CodedError, messageOf } from '../errors.js';
+import { readRecord, writeRecord } from './record-format.js';
+import type { Store } from './store.js';
+
+/**
+ * Opens the store at `path`, making its directory where there is none.
+ * @throws CodedError STATE_LOCKED while another process has it, STATE_UNWRITABLE where it cannot be written,
+ *   STATE_CORRUPT or STATE_NEWER where it cannot be read
+ */
+export async function openFileStore(path: string): Promise<Store> {
+  const lock = await unwritable(path, async () => {
+    await makeDirectory(dirname(path));
+    return open(`${path}.lock`, 'a+', 0o600);
+  });
+  try {
+    await takeLock(lock, path);
+    const kept = await readKept(path);
+    const store = new FileStore(path, lock, kept);
+    // Found out now rather than at the first launch; a record that is there is not touched.
+    await store.probe();
+    return store;
+  } catch (error) {
+    await lock.close();
+    throw error;
+  }
+}
+
+class FileStore implements Store {
+  readonly #path: string;
+  readonly #lock: FileHandle;
+  readonly #kept: ClusterRecord | undefined;
+
+  constructor(path: string, lock: FileHandle, kept: ClusterRecord | undefined) {
+    this.#path = path;
+    this.#lock = lock;
+    this.#kept = kept;
+  }
+
+  load(): Promise<ClusterRecord | undefined> {
+    return Promise.resolve(this.#kept);
+  }
+
+  /** Written aside, fsynced, renamed over, and the directory fsynced: after a power cut it is the old record or the new. */
+  async save(record: ClusterRecord): Promise<void> {
+    await unwritable(this.#path, async () => {
+      await this.#writeAside(writeRecord(record));
+      await rename(this.#aside, this.#path);
+      await fsyncDirectory(dirname(this.#path));
+    });
+  }
+
+  async probe(): Promise<void> {
+    await unwritable(this.#path, async () => {
+      await this.#writeAside('');
+      await rm(this.#aside);
+    });
+  }
+
+  async close(): Promise<void> {
+    // The lock file stays: were it removed, a third process could lock a new one while a second waits for the old.
+    await this.#lock.close();
+  }
+
+  get #aside(): string {
+    return `${this.#path}.new`;
+  }
+
+  async #writeAside(text: string): Promise<void> {
+    const file = await open(this.#aside, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/**
+ * Node has no flock(2); util-linux's `flock` takes it on the open file that is handed down, which stays locked as long as
+ * this process keeps it open, and no longer, however it ends.
+ */
+async function takeLock(lock: FileHandle, path: string): Promise<void> {
+  const { status, error, stderr } = spawnSync('flock', ['--nonblock', '--conflict-exit-code', '75', '3'], {
+    stdio: ['ignore', 'ignore', 'pipe', lock.fd],
+    encoding: 'utf8',
+  });
+  if (status === 0) {
+    // Only for the message below: the lock is the kernel's.
+    await lock.truncate(0);
+    await lock.write(String(process.pid));
+    return;
+  }
+  if (status === 75) {
+    const holder = (await readFile(`${path}.lock`, 'utf8')).trim();
+    throw new CodedError(
+      'STATE_LOCKED',
+      `another scheduler (process ${holder}) runs with ${path}: stop it first, or give this one a state file of its own`,
+    );
+  }
+  throw new CodedError('STATE_UNWRITABLE', `cannot lock ${path}: ${error?.message ?? stderr.trim()}`);
+}
+
+async function readKept(path: string): Promise<ClusterRecord | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new CodedError('STATE_UNWRITABLE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  return readRecord(text, path);
+}
+
+/** As `mkdir -p`. Node's own `recursive` never returns below /proc and its like (seen with Node 20.20). */
+async function makeDirectory(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await make();
+  }
+}
+
+async function fsyncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function unwritable<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new CodedError(
+      'STATE_UNWRITABLE',
+      `cannot write ${path}: ${messageOf(error)}. Give a state file in a directory that this user can write to`,
+      { cause: error },
+    );
+  }
+}

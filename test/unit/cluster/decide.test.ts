@@ -1,0 +1,439 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { exitCodes } from '../../../executor-image/contract.js';
+import { backoffMs, nextTickMs } from '../../../framework/cluster/decide.js';
+import { spec, World } from './world.js';
+
+const kinds = (world: World): string[] =>
+  world.actions.map((action) => action.kind).filter((kind) => kind !== 'log');
+
+describe('launching a cluster', () => {
+  it('spreads nodes over hosts, one ACCEPT a host, and suppresses offers when complete', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer(['host-1', 'host-2']);
+    assert.deepEqual(world.take('accept'), [], 'two hosts for three nodes: a third may still be offered');
+    world.pass(500);
+    const accepts = world.take('accept');
+    assert.deepEqual(
+      accepts.map(({ launches }) => launches.map(({ task }) => [task.node, task.hostname])),
+      [
+        [
+          [0, 'host-1'],
+          [2, 'host-1'],
+        ],
+        [[1, 'host-2']],
+      ],
+    );
+    assert.equal(world.take('suppress').length, 1);
+    assert.equal(world.take('decline').length, 0);
+  });
+
+  it('does not wait for more offers once every node can have a host of its own', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer(['host-1', 'host-2', 'host-3', 'host-4']);
+    assert.equal(world.take('accept').length, 3);
+    assert.deepEqual(world.take('decline'), [
+      { kind: 'decline', offerIds: ['o-4'], refuseMs: spec.declineMs },
+    ]);
+  });
+
+  it('stores records before the ACCEPT that launches them, and the framework id before that', () => {
+    const world = new World();
+    const first = world.send({ kind: 'subscribed', frameworkId: 'f-1' });
+    const stored = first.findIndex((action) => action.kind === 'store');
+    assert.ok(stored === 0, 'the first action stores');
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const order = kinds(world);
+    assert.ok(order.lastIndexOf('store') < order.indexOf('accept'), order.join(' '));
+    for (const { record } of world.take('store').slice(-1)) {
+      assert.equal(record.frameworkId, 'f-1');
+      assert.deepEqual(
+        record.nodes.map(({ task }) => task?.id),
+        record.generation.founders.map((founder) => founder.taskId),
+      );
+    }
+  });
+
+  it('says what each offer lacks when none is large enough, and takes the next that is', () => {
+    const world = new World({ spec: { needs: { cpus: 2, memMb: 4096, diskMb: 0 } } });
+    world.subscribe();
+    world.offer([{ hostname: 'host-1', cpus: 1 }]);
+    world.pass(500);
+    assert.match(world.reason(0), /no offer is large enough: host-1 lacks cpus 1 of 2/);
+    assert.equal(world.take('decline').length, 1);
+    world.offer([{ hostname: 'host-2', cpus: 6, memMb: 12288 }]);
+    world.pass(500);
+    assert.equal(world.take('accept')[0]?.launches.length, 3);
+  });
+
+  it('never uses an offer that was rescinded while it was held', () => {
+    const world = new World();
+    world.subscribe();
+    const [offer] = world.offer(['host-1']);
+    world.send({ kind: 'rescinded', offerId: offer?.id ?? '' });
+    world.pass(5_000);
+    assert.deepEqual(world.take('accept'), []);
+    assert.deepEqual(world.take('decline'), []);
+  });
+
+  it('takes several offers of one Mesos agent together', () => {
+    const world = new World({
+      spec: { addresses: ['198.51.100.100'], needs: { cpus: 2, memMb: 64, diskMb: 0 } },
+    });
+    world.subscribe();
+    world.offer([
+      { hostname: 'host-1', cpus: 1 },
+      { hostname: 'host-1', cpus: 1 },
+    ]);
+    world.pass(500);
+    assert.deepEqual(world.take('accept')[0]?.offerIds, ['o-1', 'o-2']);
+  });
+});
+
+describe('a task that ends', () => {
+  it('is relaunched at once after a wait, as a joiner with the next incarnation', () => {
+    const world = World.running();
+    const dead = world.task(1);
+    world.exit(dead.id, 137);
+    assert.equal(world.phase(1), 'backingOff');
+    world.pass(1_000);
+    assert.equal(world.take('revive').length, 1);
+    world.offer(['host-1', 'host-2']);
+    world.pass(500);
+    const [accept] = world.take('accept');
+    const task = accept?.launches[0]?.task;
+    assert.equal(task?.node, 1);
+    assert.equal(task?.incarnation, dead.incarnation + 1);
+    assert.ok(!accept?.launches[0]?.founders.includes(task?.id ?? ''), 'not a founder');
+    assert.equal(task?.generation, 1);
+    assert.equal(task?.hostname, 'host-1', 'not on the host that just failed it, while there is another');
+  });
+
+  it('backs off exponentially while it keeps failing, and starts afresh after a healthy spell', () => {
+    const world = World.running();
+    const waits: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      world.exit(world.task(0).id, 1);
+      const phase = world.state.nodes[0]?.phase;
+      assert.ok(phase?.kind === 'backingOff');
+      waits.push(phase.untilMs - world.now);
+      world.pass(phase.untilMs - world.now);
+      world.offer(['host-2']);
+      world.run(0);
+    }
+    assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000]);
+    world.pass(spec.healthySpellMs);
+    assert.equal(world.state.nodes[0]?.failures, 0);
+    world.exit(world.task(0).id, 1);
+    assert.equal(world.phase(0), 'waiting');
+    assert.equal(backoffMs(40, spec), spec.backoffMaxMs);
+  });
+
+  it('is relaunched when its health check failed, which Mesos reports as TASK_KILLED', () => {
+    const world = World.running();
+    world.update(world.task(2).id, 'TASK_KILLED', {
+      healthy: false,
+      message: 'Container exited with status 137',
+    });
+    assert.equal(world.phase(2), 'backingOff');
+    assert.match(world.reason(2), /health check failed/);
+  });
+
+  it('is acknowledged after its end is stored', () => {
+    const world = World.running();
+    world.exit(world.task(1).id, 137);
+    const order = kinds(world);
+    assert.ok(order.indexOf('store') !== -1 && order.indexOf('store') < order.indexOf('acknowledge'));
+  });
+
+  it('changes nothing when its end is reported again, and the report is acknowledged again', () => {
+    const world = World.running();
+    const dead = world.task(1).id;
+    world.exit(dead, 137);
+    world.pass(1_000);
+    world.offer(['host-1']);
+    const before = world.state;
+    world.forget();
+    world.exit(dead, 137);
+    assert.deepEqual(world.state, before);
+    assert.equal(world.take('acknowledge').length, 1);
+    assert.equal(world.take('kill').length, 0);
+  });
+
+  it('leaves a note when nothing proves its container gone', () => {
+    const world = World.running();
+    const [first, second, third] = [0, 1, 2].map((node) => world.task(node).id);
+    world.update(first ?? '', 'TASK_FAILED', { message: 'Container terminated with signal Killed' });
+    world.update(second ?? '', 'TASK_FAILED', {
+      source: 'SOURCE_AGENT',
+      reason: 'REASON_EXECUTOR_TERMINATED',
+    });
+    assert.deepEqual(
+      world.state.record.unproven.map((task) => task.id),
+      [first, second],
+    );
+    world.exit(third ?? '', 137);
+    assert.equal(world.state.record.unproven.length, 2);
+    world.exit(first ?? '', 137);
+    assert.deepEqual(
+      world.state.record.unproven.map((task) => task.id),
+      [second],
+      'a later word may prove it',
+    );
+  });
+});
+
+describe('a task that Mesos lost sight of', () => {
+  it('is not replaced within its grace, and goes on when its host comes back', () => {
+    const world = World.running();
+    const { id } = world.task(0);
+    world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.pass(spec.unreachableGraceMs - 1);
+    assert.equal(world.phase(0), 'unreachable');
+    world.update(id, 'TASK_RUNNING', { reason: 'REASON_AGENT_REREGISTERED' });
+    assert.equal(world.phase(0), 'running');
+    world.pass(spec.unreachableGraceMs * 2);
+    assert.deepEqual(world.take('accept'), []);
+  });
+
+  it('is replaced after its grace, and killed when it comes back', () => {
+    const world = World.running();
+    const old = world.task(0);
+    world.update(old.id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.pass(spec.unreachableGraceMs);
+    assert.equal(world.take('revive').length, 1);
+    world.offer(['host-2']);
+    const replacement = world.task(0).id;
+    assert.notEqual(replacement, old.id);
+    world.run(0);
+    world.forget();
+    world.update(old.id, 'TASK_RUNNING', { agentId: old.agentId });
+    assert.deepEqual(world.take('kill'), [{ kind: 'kill', taskId: old.id, agentId: old.agentId }]);
+    assert.equal(world.task(0).id, replacement);
+  });
+});
+
+describe('a scheduler that starts again', () => {
+  const restarted = (): { world: World; before: World } => {
+    const before = World.running();
+    return { before, world: new World({ record: before.state.record, idSuffix: 'bbbb' }) };
+  };
+
+  it('takes its tasks over, and launches none', () => {
+    const { world, before } = restarted();
+    world.subscribe();
+    assert.deepEqual(
+      world.take('reconcile')[0]?.tasks.map((task) => task.taskId),
+      [0, 1, 2].map((node) => before.task(node).id),
+    );
+    world.offer(['host-1', 'host-2', 'host-3']);
+    assert.deepEqual(world.take('accept'), []);
+    for (const node of [0, 1, 2]) {
+      world.update(before.task(node).id, 'TASK_RUNNING', { reason: 'REASON_RECONCILIATION', healthy: true });
+      assert.equal(world.phase(node), 'running');
+    }
+    assert.deepEqual(world.take('reconcile').at(-1)?.tasks, [], 'then asks for tasks that it does not know');
+    assert.equal(world.take('suppress').length, 1);
+  });
+
+  it('asks again, ever more rarely, until each task has answered', () => {
+    const { world, before } = restarted();
+    world.subscribe();
+    world.update(before.task(0).id, 'TASK_RUNNING');
+    world.forget();
+    world.pass(8_000);
+    const asked = world.take('reconcile');
+    assert.deepEqual(
+      asked.map(({ tasks }) => tasks.length),
+      [2, 2, 2],
+      'after 1, 3 and 7 seconds',
+    );
+  });
+
+  it('launches anew only the node whose task has answered that it ended', () => {
+    const { world, before } = restarted();
+    world.subscribe();
+    world.exit(before.task(1).id, 137);
+    world.pass(1_000);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const launched = world.take('accept').flatMap(({ launches }) => launches.map(({ task }) => task.node));
+    assert.deepEqual(launched, [1]);
+    assert.match(world.task(1).id, /bbbb$/);
+  });
+
+  it('kills a task that the store does not know', () => {
+    const { world } = restarted();
+    world.subscribe();
+    world.forget();
+    world.update('node0.99.zzzz', 'TASK_RUNNING');
+    assert.equal(world.take('kill')[0]?.taskId, 'node0.99.zzzz');
+  });
+});
+
+describe('a launch', () => {
+  it('is not given up because a reconciliation overtook its ACCEPT', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const { id } = world.task(0);
+    world.send({ kind: 'disconnected' });
+    world.subscribe();
+    world.update(id, 'TASK_UNKNOWN', { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' });
+    assert.equal(world.phase(0), 'launching');
+    world.pass(31_000);
+    world.update(id, 'TASK_UNKNOWN', { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' });
+    assert.equal(world.phase(0), 'backingOff', 'long after it, unknown means that it never arrived');
+  });
+
+  it('that brings no word in time is reconciled, then killed, and ends only with a terminal update', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const { id } = world.task(0);
+    world.update(world.task(1).id, 'TASK_RUNNING');
+    world.update(world.task(2).id, 'TASK_RUNNING');
+    world.forget();
+    world.pass(spec.launchTimeoutMs);
+    assert.ok(world.take('reconcile').some(({ tasks }) => tasks.some((task) => task.taskId === id)));
+    world.pass(10_000);
+    assert.equal(world.take('kill')[0]?.taskId, id);
+    world.pass(30_000);
+    assert.equal(world.take('kill').length, 3, 'again every ten seconds');
+    assert.equal(world.phase(0), 'killing');
+    world.update(id, 'TASK_KILLED', { message: 'Container exited with status 137' });
+    assert.equal(world.phase(0), 'waiting');
+  });
+
+  it('that the master refused proves that nothing started', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer(['host-1', 'host-2', 'host-3']);
+    world.update(world.task(0).id, 'TASK_DROPPED', {
+      source: 'SOURCE_MASTER',
+      reason: 'REASON_INVALID_OFFERS',
+    });
+    assert.equal(world.task(0).end?.provenDead, true);
+    assert.deepEqual(world.state.record.unproven, []);
+  });
+});
+
+describe('a generation', () => {
+  const relaunch = (world: World, node: number): void => {
+    world.pass(spec.backoffMaxMs);
+    world.offer([`host-${node + 1}`]);
+    world.run(node);
+  };
+
+  it('is followed by the next when all of its tasks but one are proven dead: that one is killed first', () => {
+    const world = World.running();
+    const [first, second, third] = [0, 1, 2].map((node) => world.task(node).id) as [string, string, string];
+    world.exit(first, 137);
+    assert.equal(world.state.record.generation.number, 1);
+    world.exit(second, 137);
+    assert.equal(world.take('kill')[0]?.taskId, third);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    assert.deepEqual(world.take('accept'), [], 'nothing is launched while the last one lives');
+    world.update(third, 'TASK_KILLED', { message: 'Container exited with status 0' });
+    assert.equal(world.state.record.generation.number, 2);
+    assert.ok(world.take('revive').length > 0);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const launches = world.take('accept').flatMap((accept) => accept.launches);
+    assert.equal(launches.length, 3);
+    for (const { task, founders } of launches) assert.equal(founders[task.node], task.id);
+  });
+
+  it('does not wait for the end of its last task beyond the grace', () => {
+    const world = World.running();
+    world.exit(world.task(0).id, 137);
+    world.exit(world.task(1).id, 137);
+    world.pass(spec.killGraceMs + 10_000);
+    assert.equal(world.state.record.generation.number, 2);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const nodes = world.take('accept').flatMap(({ launches }) => launches.map(({ task }) => task.node));
+    assert.deepEqual(nodes, [0, 1], 'the node whose task has not ended is not launched');
+    world.exit(world.task(2).id, 137);
+    world.offer(['host-3']);
+    assert.equal(world.task(2).id, world.state.record.generation.founders[2]?.taskId);
+  });
+
+  it('goes on when tasks end one after another with time to rejoin between them', () => {
+    const world = World.running();
+    for (const node of [0, 1, 2, 0, 1, 2]) {
+      world.exit(world.task(node).id, 137);
+      relaunch(world, node);
+    }
+    assert.equal(world.state.record.generation.number, 1);
+  });
+
+  it('is given up when half of the nodes have no task or found no quorum, and one said so', () => {
+    const world = World.running();
+    for (const node of [0, 1]) {
+      world.update(world.task(node).id, 'TASK_FAILED', {
+        message: 'Container terminated with signal Killed',
+      });
+      relaunch(world, node);
+    }
+    assert.equal(world.state.record.generation.number, 1);
+    world.exit(world.task(0).id, exitCodes.noQuorum);
+    assert.equal(world.state.record.generation.number, 1, 'one of three is no half');
+    world.offer(['host-1']);
+    world.run(0);
+    world.exit(world.task(1).id, exitCodes.noQuorum);
+    assert.ok(world.take('kill').length >= 2);
+  });
+
+  it("forgets a node's word that there is no quorum when a later task of it lives on", () => {
+    const world = World.running();
+    world.exit(world.task(0).id, exitCodes.noQuorum);
+    assert.equal(world.phase(0), 'waiting', 'no backoff');
+    world.offer(['host-1']);
+    world.run(0);
+    world.pass(4 * 60_000);
+    assert.equal(world.state.nodes[0]?.saidNoQuorum, false);
+  });
+
+  it('of a single node ends with its task', () => {
+    const world = new World({ spec: { addresses: ['198.51.100.100'] } });
+    world.subscribe();
+    world.offer(['host-1']);
+    world.run(0);
+    world.exit(world.task(0).id, 137);
+    assert.equal(world.state.record.generation.number, 2);
+    world.offer(['host-1']);
+    assert.equal(world.task(0).id, world.state.record.generation.founders[0]?.taskId);
+  });
+});
+
+describe('teardown', () => {
+  it('kills every task, awaits the ends, and only then removes the framework', () => {
+    const world = World.running();
+    world.send({ kind: 'teardown' });
+    assert.equal(world.take('kill').length, 3);
+    assert.deepEqual(world.take('teardown'), []);
+    for (const node of [0, 1, 2]) {
+      world.update(world.task(node).id, 'TASK_KILLED', { message: 'Container exited with status 0' });
+    }
+    assert.deepEqual(world.take('accept'), []);
+    assert.equal(world.take('teardown').length, 1);
+    assert.equal(world.state.record.frameworkId, undefined);
+  });
+
+  it('does not wait for ever', () => {
+    const world = World.running();
+    world.send({ kind: 'teardown' });
+    world.pass(spec.killGraceMs + 10_000);
+    assert.equal(world.take('teardown').length, 1);
+  });
+});
+
+describe('time', () => {
+  it('is asked for only while something is due, and never for nothing', () => {
+    const world = World.running();
+    world.pass(24 * 3600_000);
+    assert.equal(world.take('reconcile').length, 24 * 6, 'implicit reconciliation every ten minutes');
+    world.send({ kind: 'disconnected' });
+    assert.equal(nextTickMs(world.state), undefined);
+  });
+});

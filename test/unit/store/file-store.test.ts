@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { newRecord } from '../../../framework/cluster/record.js';
+import { CodedError, type ErrorCode } from '../../../framework/errors.js';
+import { openFileStore } from '../../../framework/store/file-store.js';
+
+const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
+const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
+
+describe('the store in a file', () => {
+  let directory: string;
+  let path: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'mesos-jupyter-store-'));
+    path = join(directory, 'deep', 'state.json');
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  it('gives back what was saved, to the next process that opens it', async () => {
+    const record = { ...newRecord(addresses, 'abc'), frameworkId: 'f-1' };
+    const first = await openFileStore(path);
+    assert.equal(await first.load(), undefined);
+    await first.save(record);
+    await first.close();
+    const second = await openFileStore(path);
+    assert.deepEqual(await second.load(), record);
+    await second.close();
+    assert.deepEqual((await readdir(join(directory, 'deep'))).sort(), ['state.json', 'state.json.lock']);
+  });
+
+  it('lets one process in at a time, and names the other', async () => {
+    const first = await openFileStore(path);
+    await assert.rejects(openFileStore(path), (error: unknown) => {
+      assert.ok(coded('STATE_LOCKED')(error));
+      assert.match(String(error), new RegExp(`process ${process.pid}`));
+      return true;
+    });
+    await first.close();
+    await (await openFileStore(path)).close();
+  });
+
+  it('is free again when the process that had it was killed', async () => {
+    const module = new URL('../../../framework/store/file-store.js', import.meta.url).href;
+    const script = `await (await import(${JSON.stringify(module)})).openFileStore(${JSON.stringify(path)}); console.log('open'); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    await assert.rejects(openFileStore(path), coded('STATE_LOCKED'));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await (await openFileStore(path)).close();
+  });
+
+  it('leaves alone what it cannot read', async () => {
+    await (await openFileStore(path)).close();
+    for (const [text, code] of [
+      ['{"format": 1, "clust', 'STATE_CORRUPT'],
+      ['{"format": 1, "cluster": {}}', 'STATE_CORRUPT'],
+      ['', 'STATE_CORRUPT'],
+      ['{"format": 2, "anything": true}', 'STATE_NEWER'],
+    ] as const) {
+      await writeFile(path, text);
+      await assert.rejects(openFileStore(path), coded(code));
+      assert.equal(await readFile(path, 'utf8'), text);
+    }
+  });
+
+  it('says so at once where it cannot write', async () => {
+    await writeFile(join(directory, 'file'), '');
+    await assert.rejects(openFileStore(join(directory, 'file', 'state.json')), coded('STATE_UNWRITABLE'));
+    await assert.rejects(openFileStore('/proc/nowhere/state.json'), coded('STATE_UNWRITABLE'));
+  });
+});
