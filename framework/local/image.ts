@@ -1,22 +1,13 @@
 /** The nodes' image: built on this machine if it is not there, on a base that is pulled or, failing that, bootstrapped. */
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { failed, lastLines, mustRun, newLogFile, run } from './command.js';
 import { aptInstall, findProgram, isDebianLike } from './docker.js';
 import { packageRoot } from './package.js';
-import { createTerminal, type Progress, type Terminal } from './terminal.js';
+import { createTerminal, type Terminal } from './terminal.js';
 
 export interface EnsureImageOptions {
   readonly terminal?: Terminal;
@@ -27,8 +18,12 @@ export interface EnsureImageOptions {
 
 export const imageName = 'mesos-jupyter-node';
 
-/** What the Dockerfile builds on, and the Debian release that it is. */
-const base = { image: 'debian:trixie-slim', release: 'trixie' } as const;
+/** What the Dockerfile builds on, the Debian release that it is, and what a base of our own making is called. */
+const base = {
+  image: 'debian:trixie-slim',
+  release: 'trixie',
+  bootstrapped: 'mesos-jupyter-base:trixie',
+} as const;
 
 /** A registry that is there gives 30 MB in this time; one that is out of reach keeps docker pull waiting for much longer. */
 const pullTimeoutMs = 90_000;
@@ -53,10 +48,20 @@ export async function ensureImage(options: EnsureImageOptions = {}): Promise<str
   if (await hasImage(tag)) return tag;
 
   const proxies = await proxyVariables();
-  await ensureBase(terminal, install, proxies, signal);
+  const from = await ensureBase(terminal, install, proxies, signal);
   const logFile = newLogFile('docker-build');
   // The host's network: a build needs names resolved and packages fetched as this machine does it.
-  const args = ['build', '--network', 'host', '--file', dockerfile, '--tag', tag];
+  const args = [
+    'build',
+    '--network',
+    'host',
+    '--file',
+    dockerfile,
+    '--tag',
+    tag,
+    '--build-arg',
+    `BASE=${from}`,
+  ];
   for (const name of Object.keys(proxies)) args.push('--build-arg', name);
   await terminal.step(`Building the image ${tag}`, (progress) =>
     mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, buildContext], {
@@ -109,8 +114,8 @@ async function ensureBase(
   install: boolean,
   proxies: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
-): Promise<void> {
-  if (await hasImage(base.image)) return;
+): Promise<string> {
+  for (const image of [base.image, base.bootstrapped]) if (await hasImage(image)) return image;
   const pulled = await terminal
     .step(`Pulling ${base.image}`, async (progress) => {
       const result = await run('docker', ['pull', base.image], {
@@ -125,11 +130,12 @@ async function ensureBase(
       if (error instanceof CodedError && error.code === 'IMAGE_BUILD_FAILED') return error;
       throw error;
     });
-  if (pulled === undefined) return;
+  if (pulled === undefined) return base.image;
   terminal.say(
-    `${base.image} cannot be pulled: making the base from Debian's packages with debootstrap, under the same name.`,
+    `${base.image} cannot be pulled: making the base from Debian's packages with debootstrap instead.`,
   );
   await bootstrapBase(terminal, install, proxies, signal);
+  return base.bootstrapped;
 }
 
 async function bootstrapBase(
@@ -158,46 +164,19 @@ async function bootstrapBase(
   const logFile = newLogFile('debootstrap');
   const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
   try {
-    await terminal.step(`Bootstrapping ${base.image}`, async (progress) => {
+    await terminal.step(`Bootstrapping ${base.bootstrapped}`, async (progress) => {
       const options = { env: proxies, logFile, signal, onLine: progress };
       const root = join(directory, 'root');
       const args = ['--variant=minbase', ...(existsSync(keyring) ? [`--keyring=${keyring}`] : [])];
       await mustRun('IMAGE_BUILD_FAILED', 'debootstrap', [...args, base.release, root], options);
-      slim(root, progress);
+      // Fetched packages have served their turn; the build fetches its own.
       const pack =
-        'set -o pipefail; tar -C "$1" --numeric-owner -c . | docker import --change "CMD [\\"bash\\"]" - "$2"';
-      await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.image], options);
+        'set -o pipefail; tar -C "$1" --numeric-owner --exclude="./var/cache/apt/archives/*.deb" -c . | docker import - "$2"';
+      await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.bootstrapped], options);
     });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/** What makes Debian's slim images slim: no documentation, now or with packages to come. */
-function slim(root: string, progress: Progress): void {
-  progress('removing documentation and package lists');
-  const leave = [
-    '/usr/share/man',
-    '/usr/share/info',
-    '/usr/share/locale',
-    '/usr/share/lintian',
-    '/usr/share/groff',
-  ];
-  const rules = [...leave, '/usr/share/doc'].map((path) => `path-exclude ${path}/*\n`).join('');
-  mkdirSync(join(root, 'etc/dpkg/dpkg.cfg.d'), { recursive: true });
-  writeFileSync(
-    join(root, 'etc/dpkg/dpkg.cfg.d/docker'),
-    `${rules}path-include /usr/share/doc/*/copyright\nforce-unsafe-io\n`,
-  );
-  for (const path of [...leave, '/var/cache/apt/archives', '/var/lib/apt/lists']) {
-    const directory = join(root, path);
-    if (!existsSync(directory)) continue;
-    for (const name of readdirSync(directory))
-      rmSync(join(directory, name), { recursive: true, force: true });
-  }
-  mkdirSync(join(root, 'var/cache/apt/archives/partial'), { recursive: true });
-  mkdirSync(join(root, 'var/lib/apt/lists/partial'), { recursive: true });
-  rmSync(join(root, 'var/log/bootstrap.log'), { force: true });
 }
 
 function freeBytes(directory: string): number {

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, test } from 'node:test';
+import { packageRoot, packageVersion } from '../../../framework/local/package.js';
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line as a user does, with none of this process's own settings. */
+async function mesosJupyter(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const bare = Object.entries(process.env).filter(([name]) => !name.startsWith('MESOS_JUPYTER_'));
+  const child = spawn(process.execPath, [join(packageRoot, 'dist/framework/main.js'), ...args], {
+    env: { ...Object.fromEntries(bare), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  return { status, stdout, stderr };
+}
+
+const run = [
+  'run',
+  '--dry-run',
+  '--master=http://10.0.0.1:5050',
+  '--image=node:1',
+  '--network=calico',
+  '--ips=192.0.2.100,192.0.2.101,192.0.2.102',
+  '--shared=/srv/shared',
+];
+
+/** The same flags, with some replaced or left out. */
+function runWith(...flags: readonly string[]): string[] {
+  const replaced = new Set(flags.map((flag) => flag.split('=')[0]));
+  return [...run.filter((flag) => !replaced.has(flag.split('=')[0])), ...flags];
+}
+
+describe('the command line', { concurrency: 2 }, () => {
+  test('--help names the commands and how settings are given', async () => {
+    const { status, stdout } = await mesosJupyter(['--help']);
+    assert.equal(status, 0);
+    for (const word of ['local', 'run', 'teardown', '--config', 'MESOS_JUPYTER_LEASE_TTL_S']) {
+      assert.ok(stdout.includes(word), `no ${word} in:\n${stdout}`);
+    }
+    assert.doesNotMatch(stdout, /\[string\]/);
+  });
+
+  test('run --help lists every setting with its default', async () => {
+    const { status, stdout } = await mesosJupyter(['run', '--help']);
+    assert.equal(status, 0);
+    for (const flag of [
+      '--master',
+      '--image',
+      '--network',
+      '--ips',
+      '--shared',
+      '--failover-timeout-s',
+      '--dry-run',
+    ]) {
+      assert.ok(stdout.includes(flag), `no ${flag} in:\n${stdout}`);
+    }
+    assert.match(stdout, /--lease-ttl-s .*\[default: 5\]/);
+  });
+
+  test('local --help has its own flags, and none for what it makes itself', async () => {
+    const { status, stdout } = await mesosJupyter(['local', '--help']);
+    assert.equal(status, 0);
+    assert.match(stdout, /--exit-when-ready/);
+    assert.doesNotMatch(stdout, /--master/);
+  });
+
+  test('--version is that of the package', async () => {
+    assert.deepEqual(await mesosJupyter(['--version']), {
+      status: 0,
+      stdout: `${packageVersion()}\n`,
+      stderr: '',
+    });
+  });
+
+  const wrong: readonly [what: string, args: readonly string[], code: string, message: RegExp][] = [
+    ['no command', [], 'CONFIG_INVALID', /give a command: local, run or teardown/],
+    ['an unknown command', ['lokal'], 'CONFIG_UNKNOWN', /no command "lokal"\. Did you mean local\?/],
+    [
+      'an unknown flag',
+      runWith('--mastre=x'),
+      'CONFIG_UNKNOWN',
+      /no flag --mastre here\. Did you mean --master\?/,
+    ],
+    ['a flag of another command', runWith('--no-install'), 'CONFIG_UNKNOWN', /no flag --no-install here\.$/m],
+    ['a word too many', ['local', 'now'], 'CONFIG_UNKNOWN', /"now" is one word too many/],
+    ['a flag without its value', ['run', '--master'], 'CONFIG_INVALID', /--master is without a value/],
+    [
+      'a malformed address',
+      runWith('--ips=192.0.2.300'),
+      'CONFIG_INVALID',
+      /"192\.0\.2\.300", which is not an IPv4/,
+    ],
+    ['an even number of nodes', runWith('--ips=192.0.2.1,192.0.2.2'), 'CONFIG_INVALID', /has 2 addresses/],
+    [
+      'two equal addresses',
+      runWith('--ips=192.0.2.9,192.0.2.9,192.0.2.8'),
+      'CONFIG_INVALID',
+      /has 192\.0\.2\.9 twice/,
+    ],
+    [
+      'an address outside the network',
+      runWith('--subnet=198.51.100.0/24'),
+      'CONFIG_INVALID',
+      /has 192\.0\.2\.100, which is not in the subnet 198\.51\.100\.0\/24/,
+    ],
+    [
+      'no image',
+      run.filter((flag) => !flag.startsWith('--image')),
+      'CONFIG_INVALID',
+      /image is not set: give --image, MESOS_JUPYTER_IMAGE/,
+    ],
+    ['an unknown master scheme', runWith('--master=ftp://x'), 'CONFIG_INVALID', /does not start with http/],
+    ['a settings file that is not there', runWith('--config=/none.yaml'), 'CONFIG_FILE', /\/none\.yaml/],
+    ['an even number of local nodes', ['local', '--nodes=4'], 'CONFIG_INVALID', /"4" is even/],
+    ['a port that is none', ['local', '--port=http'], 'CONFIG_INVALID', /whole number from 0 to 65535/],
+  ];
+  for (const [what, args, code, message] of wrong) {
+    test(`${what} is one clear error`, async () => {
+      const { status, stdout, stderr } = await mesosJupyter(args);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.ok(stderr.startsWith(`mesos-jupyter: ${code}: `), stderr);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n {4}at /, 'has a stack');
+    });
+  }
+
+  test('an unknown variable is one clear error', async () => {
+    const { status, stderr } = await mesosJupyter(run, { MESOS_JUPYTER_IMGE: 'x' });
+    assert.equal(status, 2);
+    assert.match(stderr, /CONFIG_UNKNOWN: .*MESOS_JUPYTER_IMGE.* Did you mean MESOS_JUPYTER_IMAGE\?/);
+  });
+
+  test('--log-level debug adds where an error happened', async () => {
+    const { stderr } = await mesosJupyter(runWith('--ips=x', '--log-level=debug'));
+    assert.match(stderr, /\n {4}at /);
+  });
+
+  test('run --dry-run prints a TaskInfo for each address, and needs no master', async () => {
+    const { status, stdout, stderr } = await mesosJupyter(runWith('--docker-parameters=memory-swap=4g'));
+    assert.equal(status, 0, stderr);
+    const tasks = JSON.parse(stdout) as unknown[];
+    assert.equal(tasks.length, 3);
+    for (const [node, task] of tasks.entries()) {
+      const json = JSON.stringify(task);
+      for (const part of [`192.0.2.10${node}`, 'node:1', 'calico', '/srv/shared', 'memory-swap']) {
+        assert.ok(json.includes(part), `no ${part} in ${json}`);
+      }
+    }
+  });
+
+  test('a port that is taken ends local before anything is made', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    try {
+      const { status, stderr } = await mesosJupyter(['local', `--port=${address.port}`]);
+      assert.equal(status, 3);
+      assert.match(stderr, /PORT_TAKEN: port \d+.*--port/);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('a Docker engine that does not answer is one clear error', async () => {
+    const env = { DOCKER_HOST: 'tcp://127.0.0.1:1' };
+    const { status, stderr } = await mesosJupyter(['local', '--port=0', '--no-install'], env);
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /DOCKER_UNAVAILABLE: .*DOCKER_HOST=tcp:\/\/127\.0\.0\.1:1/);
+  });
+});
