@@ -1,9 +1,19 @@
 /** The directories of a local cluster: made for one run and removed with it, except for what people wrote in them. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { containerPaths } from '../../executor-image/contract.js';
 import { stateDirectory } from '../config/paths.js';
 import { CodedError, messageOf } from '../errors.js';
+import { isRoot, takeOwnership } from './as-root.js';
 
 export interface LocalDirectories {
   /** The directory that stands for the shared volume. */
@@ -16,12 +26,19 @@ export interface LocalDirectories {
 }
 
 const runsDirectory = () => join(stateDirectory(), 'local');
+const imageFile = 'image';
 const notebooks = relative(containerPaths.shared, containerPaths.notebooks);
 
 /** @throws CodedError FILES_UNUSABLE, naming the directory that cannot be made. */
-export function makeDirectories(instance: string, shared: string | undefined): LocalDirectories {
+export function makeDirectories(
+  instance: string,
+  image: string,
+  shared: string | undefined,
+): LocalDirectories {
   const own = join(runsDirectory(), instance);
   make(own, 0o700);
+  // So that who removes it knows an image that is there, also after this process was killed.
+  writeFileSync(join(own, imageFile), image);
   const volume = shared ?? join(own, 'shared');
   make(volume, 0o755);
   return {
@@ -44,9 +61,13 @@ export function instancesWithDirectories(): string[] {
 }
 
 /** Removes a run's directory. Files that people made in its notebooks are moved aside first; says where, if there are any. */
-export function removeDirectories(instance: string, now: Date): string | undefined {
+export async function removeDirectories(instance: string, now: Date): Promise<string | undefined> {
   const own = join(runsDirectory(), instance);
+  if (!existsSync(own)) return undefined;
   try {
+    if (!isRoot && existsSync(join(own, imageFile))) {
+      await takeOwnership(readFileSync(join(own, imageFile), 'utf8'), own);
+    }
     const written = join(own, 'shared', notebooks);
     let kept: string | undefined;
     if (hasFiles(written)) {

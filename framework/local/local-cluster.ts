@@ -8,6 +8,7 @@ import type { Checked } from '../config/load.js';
 import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Scheduler, startScheduler } from '../scheduler.js';
+import { asRoot, isRoot } from './as-root.js';
 import { throwIfStopped } from './command.js';
 import { type LocalDirectories, makeDirectories } from './directories.js';
 import { ensureDocker } from './docker.js';
@@ -82,7 +83,7 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
     const { kept } = await removeInstance(instance, now());
     if (kept !== undefined) terminal.say(`Your notebooks are kept in ${kept}`);
   });
-  const directories = makeDirectories(instance, settings.shared);
+  const directories = makeDirectories(instance, image, settings.shared);
   const network = await ensureNetwork({ name: settings.network, subnet: settings.subnet, nodes, instance });
   throwIfStopped(signal);
   introduce(terminal, image, network, directories);
@@ -118,7 +119,7 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
     { logger },
   );
   undo.add('the scheduler', () => scheduler.stop());
-  await Promise.race([watch(scheduler, directories, options), failure(scheduler)]);
+  await Promise.race([watch(scheduler, image, directories, options), failure(scheduler)]);
 }
 
 /** Only its failing counts: a scheduler that ends by itself has said why. */
@@ -137,6 +138,7 @@ async function watch(
   const deadline = started + timeoutS * 1000;
   let before: NodeView[] = [];
   let told: string | undefined;
+  let token: string | undefined;
   let wasWell = false;
   let warned = false;
   while (!signal.aborted) {
@@ -147,7 +149,7 @@ async function watch(
 
     const wanting = missing(after);
     const address = servingAddress(after);
-    const token = readToken(directories.shared);
+    if (address !== undefined) token ??= await readToken(image, directories.shared);
     const answers =
       address !== undefined && token !== undefined && (await jupyterAnswers(address, basePath, token));
     const isWell = wanting.length === 0 && answers;
@@ -210,10 +212,14 @@ function hostResources(settings: LocalOptions['settings'], nodes: number) {
   };
 }
 
-function readToken(shared: string): string | undefined {
-  const trusted = relative(containerPaths.shared, containerPaths.trusted);
+/** The notebook's token, once a node has made it. */
+async function readToken(image: string, shared: string): Promise<string | undefined> {
+  const path = join(relative(containerPaths.shared, containerPaths.trusted), tokenFileName);
   try {
-    return readFileSync(join(shared, trusted, tokenFileName), 'utf8').trim() || undefined;
+    const text = isRoot
+      ? readFileSync(join(shared, path), 'utf8')
+      : await asRoot(image, shared, ['cat', `/directory/${path}`]);
+    return text.trim() || undefined;
   } catch {
     return undefined;
   }
