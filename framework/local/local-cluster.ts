@@ -1,36 +1,21 @@
 /** `mesos-jupyter local`: a whole cluster on this machine, from the Docker engine to the notebook's address, and its removal. */
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
 import type { Checked } from '../config/load.js';
 import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Scheduler, startScheduler } from '../scheduler.js';
-import { asRoot, isRoot } from './as-root.js';
 import { throwIfStopped } from './command.js';
 import { type LocalDirectories, makeDirectories } from './directories.js';
 import { ensureDocker } from './docker.js';
+import { followCluster } from './follow.js';
 import { EmbeddedHost } from './host/host.js';
 import { ensureImage, ensureNamedImage } from './image.js';
 import { instanceLabel, instanceName, removeInstance, removeLeftovers } from './instance.js';
 import { completeSettings, type LocalSetting } from './local-settings.js';
 import { EmbeddedMaster } from './master/master.js';
 import { ensureNetwork, type LocalNetwork } from './network.js';
-import { duration, type Terminal } from './terminal.js';
-import {
-  askNode,
-  cells,
-  changed,
-  columns,
-  combine,
-  jupyterAnswers,
-  missing,
-  type NodeView,
-  notebookUrl,
-  servingAddress,
-} from './watch.js';
+import type { Terminal } from './terminal.js';
 
 export interface LocalOptions {
   readonly settings: Checked<LocalSetting>;
@@ -48,7 +33,6 @@ export interface LocalOptions {
 }
 
 const hostNames = ['host-1', 'host-2'] as const;
-const watchIntervalMs = 500;
 
 /** Runs until told to stop, or until all is well with `exitWhenReady`; removes all that it made in any case. */
 export async function runLocalCluster(options: LocalOptions): Promise<void> {
@@ -70,8 +54,7 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
   await refuseTakenPort(options.port);
   await ensureDocker({ install, terminal, signal });
   throwIfStopped(signal);
-  const now = () => new Date();
-  await removeLeftovers(terminal, now());
+  await removeLeftovers(terminal, new Date());
 
   const image = settings.image ?? (await ensureImage({ terminal, install, signal }));
   if (settings.image !== undefined) await ensureNamedImage(settings.image, { terminal, signal });
@@ -80,7 +63,7 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
   const instance = instanceName();
   // First in the list, so run last; by labels, so it finds what any later step made, however far that step came.
   undo.add('containers, network and directories', async () => {
-    const { kept } = await removeInstance(instance, now());
+    const { kept } = await removeInstance(instance, new Date());
     if (kept !== undefined) terminal.say(`Your notebooks are kept in ${kept}`);
   });
   const directories = makeDirectories(instance, image, settings.shared);
@@ -118,73 +101,45 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
     }),
     { logger },
   );
-  undo.add('the scheduler', () => scheduler.stop());
-  await Promise.race([watch(scheduler, image, directories, options), failure(scheduler)]);
+  undo.add('the nodes and the scheduler', () => end(scheduler, settings.killGraceS));
+  await follow(scheduler, image, directories, options);
 }
 
-/** Only its failing counts: a scheduler that ends by itself has said why. */
-async function failure(scheduler: Scheduler): Promise<void> {
-  await scheduler.done;
+/** Lets nodes end in good order. What does not go in time, or with a scheduler that has failed, is removed by force after it. */
+async function end(scheduler: Scheduler, killGraceS: number): Promise<void> {
+  const patience = new AbortController();
+  const late = delay((killGraceS + 5) * 1000, undefined, { signal: patience.signal });
+  await Promise.race([scheduler.teardown(), late]).catch(() => {});
+  patience.abort();
+  await late.catch(() => {});
+  await scheduler.stop();
 }
 
-async function watch(
+/** Until told to stop, until all is well where that was asked for, or until the scheduler fails. */
+async function follow(
   scheduler: Scheduler,
-  directories: LocalDirectories,
+  image: string,
+  { shared }: LocalDirectories,
   options: LocalOptions,
 ): Promise<void> {
-  const { settings, terminal, signal, exitWhenReady, timeoutS } = options;
-  const { basePath } = settings;
-  const started = Date.now();
-  const deadline = started + timeoutS * 1000;
-  let before: NodeView[] = [];
-  let told: string | undefined;
-  let token: string | undefined;
-  let wasWell = false;
-  let warned = false;
-  while (!signal.aborted) {
-    const scheduled = scheduler.snapshot().nodes;
-    const after = combine(scheduled, await Promise.all(scheduled.map((node) => askNode(node.address))));
-    for (const node of changed(before, after)) terminal.say(changeLine(node));
-    before = after;
-
-    const wanting = missing(after);
-    const address = servingAddress(after);
-    if (address !== undefined) token ??= await readToken(image, directories.shared);
-    const answers =
-      address !== undefined && token !== undefined && (await jupyterAnswers(address, basePath, token));
-    const isWell = wanting.length === 0 && answers;
-    if (isWell && !wasWell) {
-      terminal.table([...columns], after.map(cells));
-      terminal.good(
-        told === undefined
-          ? `All is well, ${duration(Date.now() - started)} after the start.`
-          : 'All is well again.',
-      );
-    }
-    wasWell = isWell;
-    if (answers && told !== address) {
-      terminal.say(told === undefined ? 'The notebook is at' : 'The notebook has moved to');
-      terminal.say(`  ${notebookUrl(address, basePath, token)}`);
-      told = address;
-      if (!exitWhenReady) terminal.say('Ctrl-C stops and removes the cluster.');
-    }
-    if (exitWhenReady && isWell) return;
-    if (!isWell && !warned && Date.now() > deadline && told === undefined) {
-      if (!answers && wanting.length === 0) wanting.push('Jupyter does not answer yet');
-      const message = `not all was well after ${timeoutS} s:\n  - ${wanting.join('\n  - ')}`;
-      if (exitWhenReady) throw new CodedError('READY_TIMEOUT', message);
-      terminal.warn(`${message}\nGoing on; Ctrl-C stops.`);
-      warned = true;
-    }
-    await delay(watchIntervalMs, undefined, { signal }).catch(() => {});
+  const { settings, timeoutS, exitWhenReady, terminal, signal } = options;
+  const over = new AbortController();
+  const following = followCluster({
+    nodes: () => scheduler.snapshot().nodes,
+    basePath: settings.basePath,
+    shared,
+    image,
+    timeoutS,
+    untilReady: exitWhenReady,
+    terminal,
+    signal: AbortSignal.any([signal, over.signal]),
+  });
+  try {
+    await Promise.race([following, scheduler.done]);
+  } finally {
+    over.abort();
+    await following.catch(() => {});
   }
-}
-
-function changeLine(node: NodeView): string {
-  const [name, address, host, state, etcd, jupyter] = cells(node);
-  const time = new Date().toTimeString().slice(0, 8);
-  const facts = `${time}  ${name}  ${address}  ${host}  ${state}  etcd ${etcd}  jupyter ${jupyter}`;
-  return node.ready ? facts : `${facts}  (${node.reason})`;
 }
 
 function introduce(
@@ -210,19 +165,6 @@ function hostResources(settings: LocalOptions['settings'], nodes: number) {
     memMb: nodes * settings.memMb + 1024,
     diskMb: nodes * settings.diskMb + 10_240,
   };
-}
-
-/** The notebook's token, once a node has made it. */
-async function readToken(image: string, shared: string): Promise<string | undefined> {
-  const path = join(relative(containerPaths.shared, containerPaths.trusted), tokenFileName);
-  try {
-    const text = isRoot
-      ? readFileSync(join(shared, path), 'utf8')
-      : await asRoot(image, shared, ['cat', `/directory/${path}`]);
-    return text.trim() || undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 async function startMaster(port: number, logger: Logger): Promise<EmbeddedMaster> {
