@@ -16,6 +16,11 @@ export const containerPaths = {
 /** The notebook token's file within the trusted directory; made once for the cluster, it outlives failovers. */
 export const tokenFileName = 'notebook-token';
 
+/** The name under which a node is always found: `node0…` shift when one dies, this does not. Also its host name. */
+export function stableName(node: number): string {
+  return `jupyter-${node}`;
+}
+
 /** TCP ports in a container. Each container has an address of its own, so they are the same in all of them. */
 export const ports = {
   ssh: 22,
@@ -40,6 +45,8 @@ export const exitCodes = {
   volumeUnusable: 66,
   /** A program that a node cannot do without could not be started again and again. */
   dutyFailed: 67,
+  /** The node is no voter and found no quorum to join for two minutes: only the scheduler can found anew. */
+  noQuorum: 68,
   /** The node agent itself failed: a defect. Its log says where. */
   internalError: 70,
 } as const;

@@ -9,6 +9,7 @@ import type { GlobalFlags } from './global-flags.js';
 /** What it takes to find the framework again, and to be let in as it. */
 const teardownSettings = [
   'master',
+  'masterTimeoutS',
   'frameworkName',
   'user',
   'role',

@@ -151,6 +151,13 @@ export const settingTable = {
     more: 'The one that leads is found among them. `zk://HOST:PORT,…/PATH` is understood, but not yet followed.',
     schema: master,
   }),
+  masterTimeoutS: setting({
+    kind: 'number',
+    group: 'Mesos',
+    takes: 'SECONDS',
+    help: 'how long the first subscription may take; afterwards it is tried for ever',
+    schema: positive().default(30),
+  }),
   frameworkName: setting({
     kind: 'text',
     group: 'Mesos',

@@ -152,7 +152,7 @@ export class World {
     world.subscribe();
     world.offer(['host-1', 'host-2']);
     world.pass(500);
-    world.state.nodes.forEach((_, node) => world.run(node));
+    for (const node of world.state.nodes.keys()) world.run(node);
     world.forget();
     return world;
   }

@@ -1,0 +1,153 @@
+/**
+ * Calls to the master, through mesos-framework's `Scheduler`: the only file that knows the package. What it does otherwise
+ * than the package, and why, stands at each override; each has a test that shows the defect.
+ */
+import { Agent } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import { Socket } from 'node:net';
+import mesosFramework from 'mesos-framework';
+import helpers from 'mesos-framework/lib/helpers.js';
+import type { Logger } from '../log.js';
+import type { AgentID, OfferID, TaskInfo } from './schema/codec.js';
+
+/** A call that has had no answer for this long is given up. */
+const callTimeoutMs = 15_000;
+
+/** The master's answer to a call that it did not accept, or that no call could be made. */
+export interface CallFailure {
+  /** HTTP status of the answer; undefined where there was none. */
+  readonly status?: number;
+  readonly message: string;
+}
+
+export interface CallsOptions {
+  readonly master: URL;
+  readonly frameworkName: string;
+  readonly frameworkId: string;
+  readonly streamId: string;
+  readonly logger: Logger;
+  readonly onFailure: (failure: CallFailure) => void;
+}
+
+interface TaskAddress {
+  readonly taskId: string;
+  readonly agentId: string;
+}
+
+// The package's own logger writes files below the working directory, and prints every call; ours is told what matters.
+helpers.getLogger = () => ({ info: () => {}, debug: () => {}, error: () => {}, warn: () => {} });
+
+/** The calls of one subscription; a new one is made for the next. */
+export class MesosCalls extends mesosFramework.Scheduler {
+  constructor(options: CallsOptions) {
+    const { master } = options;
+    const secure = master.protocol === 'https:';
+    const port = Number(master.port || (secure ? 443 : 80));
+    super({ masterUrl: master.hostname, port, frameworkName: options.frameworkName });
+    this.frameworkId = options.frameworkId;
+    this.mesosStreamId = options.streamId;
+    this.requestTemplate = {
+      ...this.requestTemplate,
+      protocol: master.protocol,
+      agent: inOrder(secure ? new SecureAgent(agentOptions) : new Agent(agentOptions)),
+    };
+    this.on('error', (error: unknown) => {
+      const failure = failureOf(error);
+      options.logger.warn(`a call to the master failed: ${failure.message}`);
+      options.onFailure(failure);
+    });
+  }
+
+  /** The package's `accept` encodes by a schema of Mesos 0.28, which refuses the fields of later releases. */
+  acceptOffers(offerIds: readonly string[], tasks: readonly TaskInfo[]): void {
+    this.#send({
+      type: 'ACCEPT',
+      accept: {
+        offer_ids: ids(offerIds),
+        operations: [{ type: 'LAUNCH', launch: { task_infos: tasks } }],
+      },
+    });
+  }
+
+  declineOffers(offerIds: readonly string[], refuseMs: number): void {
+    this.decline(ids(offerIds), { refuse_seconds: refuseMs / 1000 });
+  }
+
+  /** The package knows no SUPPRESS. */
+  suppress(): void {
+    this.#send({ type: 'SUPPRESS' });
+  }
+
+  /** The package's `kill` sends a task's agent as an empty id where none is known, which the master cannot read. */
+  killTask(taskId: string, agentId: string | undefined): void {
+    if (agentId === undefined) this.#send({ type: 'KILL', kill: { task_id: { value: taskId } } });
+    else this.kill(taskId, agentId);
+  }
+
+  acknowledgeUpdate({ taskId, agentId, uuid }: TaskAddress & { readonly uuid: string }): void {
+    this.acknowledge({ status: { uuid, agent_id: { value: agentId }, task_id: { value: taskId } } });
+  }
+
+  /** The package's `reconcile` takes one task a call; several in one let the master answer at one time. */
+  reconcileTasks(tasks: readonly TaskAddress[]): void {
+    if (tasks.length === 0) return this.reconcile();
+    this.#send({
+      type: 'RECONCILE',
+      reconcile: {
+        tasks: tasks.map(({ taskId, agentId }) => ({
+          task_id: { value: taskId },
+          agent_id: { value: agentId },
+        })),
+      },
+    });
+  }
+
+  /** Resolves when the master has taken the call, or it failed. */
+  tearDown(): Promise<void> {
+    return new Promise((resolve) => {
+      this.once('sent_teardown', resolve);
+      this.once('error', () => resolve());
+      this.teardown();
+    });
+  }
+
+  /** Ends the connections; nothing is sent after it. */
+  close(): void {
+    this.requestTemplate.agent?.destroy();
+    this.removeAllListeners();
+    this.on('error', () => {});
+  }
+
+  #send(call: object): void {
+    helpers.doRequest.call(this, { framework_id: { value: this.frameworkId }, ...call }, (error) => {
+      if (error !== null) this.emit('error', error);
+    });
+  }
+}
+
+const ids = (values: readonly string[]): (OfferID | AgentID)[] => values.map((value) => ({ value }));
+
+/** One connection, so that calls arrive in the order in which they were made: an ACCEPT before its reconciliation. */
+const agentOptions = { keepAlive: true, maxSockets: 1, timeout: callTimeoutMs };
+
+/** The package sets no timeout: a master that does not answer would hold up every later call. */
+function inOrder<T extends Agent>(agent: T): T {
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = connect(options, callback);
+    socket?.on('timeout', () => {
+      const error = new Error(`no answer from the master for ${callTimeoutMs / 1000} s`);
+      if (socket instanceof Socket) socket.destroy(error);
+    });
+    return socket;
+  };
+  return agent;
+}
+
+/** The package gives a text alone: the status is in it. */
+function failureOf(error: unknown): CallFailure {
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+  const status = /status code was '(\d+)'/.exec(message)?.[1];
+  return { message, ...(status !== undefined && { status: Number(status) }) };
+}

@@ -1,0 +1,237 @@
+/** Keeps one subscription to the leading master, for as long as it is told to; events come out, calls go in. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { CodedError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { MesosCalls } from './calls.js';
+import type { Event, FrameworkInfo } from './schema/codec.js';
+import { SubscriptionRefused, subscribe } from './subscription.js';
+
+/** Where the driver is; every change is logged with its reason. */
+export type Connection =
+  | { readonly state: 'disconnected' }
+  | { readonly state: 'connecting'; readonly master: string }
+  | { readonly state: 'subscribed'; readonly master: string; readonly calls: MesosCalls }
+  | { readonly state: 'backingOff'; readonly forMs: number };
+
+export interface DriverOptions {
+  /** One or several masters; the leader is found among them by their own redirections. */
+  readonly masters: readonly string[];
+  /** Without the id, which is passed to `run`. */
+  readonly frameworkInfo: Omit<FrameworkInfo, 'id'>;
+  /** How long the first subscription may take; after it, the driver tries for ever. In milliseconds. */
+  readonly firstTimeoutMs: number;
+  readonly logger: Logger;
+  readonly onEvent: (event: Event) => void;
+  readonly onDisconnected: () => void;
+  /** A call may not have reached the master. */
+  readonly onCallFailed: () => void;
+  /** Between 0 and 1. */
+  readonly random: () => number;
+}
+
+/** Between attempts: doubled from the first to the longest, each cut by up to half at random. */
+const backoffFirstMs = 500;
+const backoffLongestMs = 15_000;
+/** Redirections followed in a row: two masters that name each other must not make a loop. */
+const mostRedirections = 3;
+
+export class MesosDriver {
+  readonly #options: DriverOptions;
+  readonly #stopped = new AbortController();
+  #connection: Connection = { state: 'disconnected' };
+  /** Ends the present stream, so that the next is opened. */
+  #stream = new AbortController();
+  #everSubscribed = false;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** The present subscription's calls; undefined while there is none. */
+  get calls(): MesosCalls | undefined {
+    return this.#connection.state === 'subscribed' ? this.#connection.calls : undefined;
+  }
+
+  /**
+   * Runs until `stop`.
+   * @param frameworkId of an earlier subscription
+   * @throws CodedError when going on makes no sense: refused, taken over, never reached
+   */
+  async run(frameworkId: string | undefined): Promise<void> {
+    const { masters, logger, firstTimeoutMs, random } = this.#options;
+    const started = performance.now();
+    let id = frameworkId;
+    let removedOnce = false;
+    let attempt = 0;
+    let target = 0;
+    while (!this.#stopped.signal.aborted) {
+      const master = masters[target % masters.length];
+      if (master === undefined) throw new RangeError('no master given');
+      const end = await this.#subscribeOnce(new URL(master), id);
+      if (this.#stopped.signal.aborted) return;
+      if (end.frameworkId !== undefined) {
+        id = end.frameworkId;
+        attempt = 0;
+      }
+      if (end.removed) {
+        if (removedOnce) {
+          throw new CodedError(
+            'FRAMEWORK_REMOVED',
+            `the master at ${master} removed the framework twice: ${end.reason}`,
+          );
+        }
+        removedOnce = true;
+        logger.warn(
+          `Mesos has removed framework ${id}: its failover timeout passed, or it was torn down. Registering as a new one`,
+        );
+        id = undefined;
+        continue;
+      }
+      if (!this.#everSubscribed && performance.now() - started > firstTimeoutMs) {
+        throw new CodedError(
+          'MASTER_UNREACHABLE',
+          `no leading Mesos master was found at ${masters.join(', ')} within ${firstTimeoutMs / 1000} s; last: ${end.reason}. Check the address, and that the master runs`,
+        );
+      }
+      target += 1;
+      const most = Math.min(backoffLongestMs, backoffFirstMs * 2 ** Math.min(attempt, 10));
+      attempt += 1;
+      const forMs = Math.round(most * (1 - random() / 2));
+      this.#enter({ state: 'backingOff', forMs }, `${end.reason}; trying again in ${forMs} ms`);
+      await delay(forMs, undefined, { signal: this.#stopped.signal }).catch(() => {});
+    }
+  }
+
+  /** Leaves the master without a word: tasks run on. */
+  stop(): void {
+    this.#stopped.abort();
+    this.#stream.abort();
+  }
+
+  /** One stream from its beginning to its end, redirections included. */
+  async #subscribeOnce(first: URL, frameworkId: string | undefined): Promise<StreamEnd> {
+    let master = first;
+    for (let hop = 0; ; hop++) {
+      try {
+        return await this.#follow(master, frameworkId);
+      } catch (error) {
+        const leader = leaderOf(error, master);
+        if (leader === undefined || hop >= mostRedirections) return this.#failure(error, master);
+        this.#options.logger.info(`${master.host} says that ${leader.host} leads`);
+        master = leader;
+      } finally {
+        this.#leave();
+      }
+    }
+  }
+
+  async #follow(master: URL, frameworkId: string | undefined): Promise<StreamEnd> {
+    const { frameworkInfo, onEvent } = this.#options;
+    this.#stream = new AbortController();
+    this.#enter({ state: 'connecting', master: master.host }, `subscribing at ${master.host}`);
+    const { streamId, events } = await subscribe({
+      master,
+      frameworkInfo: { ...frameworkInfo, ...(frameworkId !== undefined && { id: { value: frameworkId } }) },
+      signal: AbortSignal.any([this.#stopped.signal, this.#stream.signal]),
+    });
+    let subscribedAs: string | undefined;
+    for await (const event of events) {
+      if (event.type === 'SUBSCRIBED') {
+        subscribedAs = event.subscribed.framework_id.value;
+        this.#subscribed(master, subscribedAs, streamId);
+      }
+      if (event.type === 'ERROR') return errorEnd(event.error.message, subscribedAs);
+      onEvent(event);
+    }
+    return {
+      reason: `the master at ${master.host} ended the stream`,
+      ...known(subscribedAs),
+      removed: false,
+    };
+  }
+
+  #subscribed(master: URL, frameworkId: string, streamId: string): void {
+    const { frameworkInfo, logger, onCallFailed } = this.#options;
+    const calls = new MesosCalls({
+      master,
+      frameworkName: frameworkInfo.name,
+      frameworkId,
+      streamId,
+      logger,
+      onFailure: ({ status, message }) => {
+        if (isStale(status, message)) this.#stream.abort();
+        else onCallFailed();
+      },
+    });
+    this.#everSubscribed = true;
+    this.#enter(
+      { state: 'subscribed', master: master.host, calls },
+      `subscribed at ${master.host} as framework ${frameworkId}`,
+    );
+  }
+
+  #leave(): void {
+    if (this.#connection.state === 'subscribed') {
+      this.#connection.calls.close();
+      this.#options.onDisconnected();
+    }
+    this.#connection = { state: 'disconnected' };
+  }
+
+  #enter(connection: Connection, reason: string): void {
+    this.#connection = connection;
+    this.#options.logger.info(reason);
+  }
+
+  /** A break is a reason to try again; a refusal is not. */
+  #failure(error: unknown, master: URL): StreamEnd {
+    if (error instanceof CodedError) throw error;
+    if (error instanceof SubscriptionRefused && error.status >= 400 && error.status < 500) {
+      throw new CodedError(
+        'MASTER_REFUSED',
+        `the master at ${master.host} refused the subscription: ${error.message}`,
+      );
+    }
+    return { reason: `${master.host}: ${messageOf(error)}`, removed: false };
+  }
+}
+
+interface StreamEnd {
+  readonly reason: string;
+  /** The id that the stream was subscribed as, if it came so far. */
+  readonly frameworkId?: string;
+  /** The master knows the id no more. */
+  readonly removed: boolean;
+}
+
+const known = (frameworkId: string | undefined) => (frameworkId === undefined ? {} : { frameworkId });
+
+/** What the master's ERROR means (FACTS, real master 9 and 16). It has no code: its words decide. */
+function errorEnd(message: string, frameworkId: string | undefined): StreamEnd {
+  if (/has been removed/i.test(message)) return { reason: message, removed: true };
+  if (/failed over/i.test(message)) {
+    throw new CodedError(
+      'TAKEN_OVER',
+      `another scheduler subscribed as framework ${frameworkId ?? ''}: standing down ("${message}")`,
+    );
+  }
+  throw new CodedError('MASTER_REFUSED', `the master ended the subscription: ${message}`);
+}
+
+/** A call's answer that says that this stream is no longer the framework's, or this master no longer the leader. */
+const isStale = (status: number | undefined, message: string): boolean =>
+  status === 307 ||
+  status === 403 ||
+  status === 503 ||
+  (status === 400 && /stream ID|Framework cannot be found/i.test(message));
+
+/** Where a 307 points to. Its `Location` has no scheme (FACTS, scheduler API 1), and a path that is not the one to use. */
+function leaderOf(error: unknown, asked: URL): URL | undefined {
+  if (!(error instanceof SubscriptionRefused) || error.status !== 307 || error.location === undefined)
+    return undefined;
+  return new URL(new URL(error.location, asked).origin);
+}

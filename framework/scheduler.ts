@@ -1,0 +1,385 @@
+/** The scheduler: the pure core, fed by the driver and the clock, its actions carried out one after another. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { decide, initialState, nextTickMs } from './cluster/decide.js';
+import type {
+  Action,
+  ClusterEvent,
+  ClusterRecord,
+  ClusterSpec,
+  ClusterState,
+  Launch,
+  Phase,
+} from './cluster/model.js';
+import type { Checked } from './config/load.js';
+import type { Settings } from './config/settings.js';
+import { CodedError, messageOf } from './errors.js';
+import type { Logger } from './log.js';
+import { MesosDriver } from './mesos/driver.js';
+import { frameworkInfoFor } from './mesos/framework-info.js';
+import { takeResources } from './mesos/resources.js';
+import type { Offer, Resource, TaskInfo } from './mesos/schema/codec.js';
+import { needsOf, taskInfoFor } from './mesos/task-info.js';
+import { toClusterEvent } from './mesos/translate.js';
+import { openFileStore } from './store/file-store.js';
+import type { Store } from './store/store.js';
+
+/** A node as an operator sees it. */
+export interface NodeSummary {
+  readonly number: number;
+  readonly address: string;
+  /** Host of the present task. */
+  readonly hostname: string | undefined;
+  readonly taskId: string | undefined;
+  /** Such as TASK_RUNNING, or what the node waits for. */
+  readonly state: string;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+export interface ClusterView {
+  readonly frameworkId: string | undefined;
+  readonly generation: number;
+  readonly nodes: readonly NodeSummary[];
+}
+
+export interface Scheduler {
+  snapshot(): ClusterView;
+  /** Leaves the master; tasks run on. */
+  stop(): Promise<void>;
+  /** Ends every task, then the framework. */
+  teardown(): Promise<void>;
+  /** Resolves after `stop` or `teardown`; rejects with a CodedError when the scheduler cannot go on. */
+  readonly done: Promise<void>;
+}
+
+interface Dependencies {
+  readonly logger: Logger;
+}
+
+/**
+ * Starts scheduling. Resolves when the store is open and the driver on its way.
+ * @throws CodedError when the state file cannot be used, or is another cluster's
+ */
+export async function startScheduler(settings: Settings, { logger }: Dependencies): Promise<Scheduler> {
+  const store = await openFileStore(settings.stateFile);
+  try {
+    const record = await store.load();
+    if (record !== undefined) refuseOtherAddresses(record, settings);
+    return new RunningScheduler({
+      store,
+      record,
+      spec: specOf(settings),
+      settings,
+      logger,
+      taskInfo: (launch, resources) => taskInfoFor(settings, launch, resources),
+    });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+type TeardownSettings = Checked<
+  | 'master'
+  | 'masterTimeoutS'
+  | 'frameworkName'
+  | 'user'
+  | 'role'
+  | 'principal'
+  | 'failoverTimeoutS'
+  | 'hostname'
+  | 'stateFile'
+>;
+
+/**
+ * Ends the tasks of the framework that the state file names, and the framework.
+ * @throws CodedError STATE_MISSING where the state file names none
+ */
+export async function tearDownFramework(
+  settings: TeardownSettings,
+  { logger }: Dependencies,
+): Promise<{ frameworkId: string }> {
+  const store = await openFileStore(settings.stateFile);
+  const record = await store.load();
+  const frameworkId = record?.frameworkId;
+  if (record === undefined || frameworkId === undefined) {
+    await store.close();
+    throw new CodedError(
+      'STATE_MISSING',
+      `${settings.stateFile} names no framework: give the --state-file and --framework-name that it runs with`,
+    );
+  }
+  const scheduler = new RunningScheduler({
+    store,
+    record,
+    spec: { ...teardownSpec, addresses: record.addresses },
+    settings,
+    logger,
+    taskInfo: () => {
+      throw new Error('a teardown launches nothing');
+    },
+  });
+  await scheduler.teardown();
+  return { frameworkId };
+}
+
+/** Of a spec, a teardown needs only how long the ends of tasks may take. */
+const teardownSpec: Omit<ClusterSpec, 'addresses'> = {
+  needs: { cpus: 0, memMb: 0, diskMb: 0 },
+  launchTimeoutMs: Number.POSITIVE_INFINITY,
+  unreachableGraceMs: Number.POSITIVE_INFINITY,
+  killGraceMs: 20_000,
+  backoffMinMs: 0,
+  backoffMaxMs: 0,
+  healthySpellMs: 0,
+  offerHoldMs: 0,
+  declineMs: 3_600_000,
+};
+
+function specOf(settings: Settings): ClusterSpec {
+  return {
+    addresses: settings.ips,
+    needs: needsOf(settings),
+    launchTimeoutMs: settings.launchTimeoutS * 1000,
+    unreachableGraceMs: settings.unreachableGraceS * 1000,
+    killGraceMs: settings.killGraceS * 1000,
+    backoffMinMs: settings.backoffMinS * 1000,
+    backoffMaxMs: settings.backoffMaxS * 1000,
+    healthySpellMs: settings.healthySpellS * 1000,
+    offerHoldMs: settings.offerHoldMs,
+    declineMs: settings.declineRefuseS * 1000,
+  };
+}
+
+function refuseOtherAddresses(record: ClusterRecord, settings: Settings): void {
+  if (record.addresses.join() === settings.ips.join()) return;
+  throw new CodedError(
+    'STATE_MISMATCH',
+    `${settings.stateFile} is that of a cluster with the addresses ${record.addresses.join(', ')}, not ${settings.ips.join(', ')}: give those, or tear that cluster down first, or use another --state-file`,
+  );
+}
+
+interface RunningOptions {
+  readonly store: Store;
+  readonly record: ClusterRecord | undefined;
+  readonly spec: ClusterSpec;
+  readonly settings: TeardownSettings;
+  readonly logger: Logger;
+  readonly taskInfo: (launch: Launch, resources: readonly Resource[]) => TaskInfo;
+}
+
+/** Between attempts to store: nothing is sent before what it follows from is stored. */
+const storeAgainMs = 1_000;
+
+class RunningScheduler implements Scheduler {
+  readonly done: Promise<void>;
+  readonly #options: RunningOptions;
+  readonly #driver: MesosDriver;
+  #state: ClusterState;
+  /** Offers in hand, whole: the core knows only what it decides by. */
+  readonly #offers = new Map<string, Offer>();
+  readonly #events: ClusterEvent[] = [];
+  #working: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+  #end!: { resolve: () => void; reject: (error: unknown) => void };
+  readonly #driving: Promise<void>;
+
+  constructor(options: RunningOptions) {
+    this.#options = options;
+    const { spec, record, settings, logger } = options;
+    this.#state = initialState(spec, record, randomBytes(4).toString('hex'));
+    this.done = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject };
+    });
+    // Whoever waits for `done` hears of it; nobody has to.
+    this.done.catch(() => {});
+    this.#driver = new MesosDriver({
+      masters: mastersOf(settings.master),
+      frameworkInfo: frameworkInfoFor(settings),
+      firstTimeoutMs: settings.masterTimeoutS * 1000,
+      logger,
+      random: Math.random,
+      onEvent: (event) => {
+        if (event.type === 'OFFERS') {
+          for (const offer of event.offers.offers ?? []) this.#offers.set(offer.id.value, offer);
+        }
+        const translated = toClusterEvent(event);
+        if (translated !== undefined) this.#enqueue(translated);
+      },
+      onDisconnected: () => {
+        this.#offers.clear();
+        this.#enqueue({ kind: 'disconnected' });
+      },
+      onCallFailed: () => this.#enqueue({ kind: 'callFailed' }),
+    });
+    this.#driving = this.#driver.run(record?.frameworkId).catch((error: unknown) => void this.#finish(error));
+  }
+
+  snapshot(): ClusterView {
+    const { record, nodes } = this.#state;
+    return {
+      frameworkId: record.frameworkId,
+      generation: record.generation.number,
+      nodes: nodes.map(({ phase, reason }, number): NodeSummary => {
+        const task = record.nodes[number]?.task;
+        const alive = task !== undefined && task.end === undefined;
+        return {
+          number,
+          address: record.addresses[number] ?? '',
+          hostname: alive ? task.hostname : undefined,
+          taskId: alive ? task.id : undefined,
+          state: stateText(phase),
+          reason,
+        };
+      }),
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#finish();
+  }
+
+  async teardown(): Promise<void> {
+    this.#enqueue({ kind: 'teardown' });
+    await this.done;
+  }
+
+  /** Ends once; what is under way is finished, since a decision that was half carried out is what the rules guard against. */
+  async #finish(error?: unknown): Promise<void> {
+    if (!this.#ended) {
+      this.#ended = true;
+      clearTimeout(this.#timer);
+      this.#driver.stop();
+      // Not awaited when the work itself ends us.
+      void Promise.allSettled([this.#driving, this.#working])
+        .then(() => this.#options.store.close())
+        .then(() => (error === undefined ? this.#end.resolve() : this.#end.reject(error)));
+    }
+    await this.done.catch(() => {});
+  }
+
+  #enqueue(event: ClusterEvent): void {
+    if (this.#ended) return;
+    this.#events.push(event);
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+    });
+  }
+
+  /** One event at a time, its actions in order: rules 2 and 3 depend on it. */
+  async #work(): Promise<void> {
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        if (event === undefined || this.#ended) break;
+        const { state, actions } = decide(this.#state, event, performance.now());
+        this.#state = state;
+        for (const action of actions) await this.#perform(action);
+      }
+      this.#arm();
+    } catch (error) {
+      const coded =
+        error instanceof CodedError
+          ? error
+          : new CodedError('INTERNAL', `the scheduler failed: ${messageOf(error)}`, { cause: error });
+      void this.#finish(coded);
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const next = nextTickMs(this.#state);
+    if (next === undefined || this.#ended) return;
+    // Longer than a timer can be set: the tick then comes early, and sets the next.
+    const wait = Math.min(Math.max(0, Math.ceil(next - performance.now())), 2 ** 31 - 1);
+    this.#timer = setTimeout(() => this.#enqueue({ kind: 'tick' }), wait);
+  }
+
+  async #perform(action: Action): Promise<void> {
+    const { logger } = this.#options;
+    switch (action.kind) {
+      case 'store':
+        return this.#store(action.record);
+      case 'log':
+        return void logger[action.level](action.message);
+      case 'accept':
+        return this.#accept(action.offerIds, action.launches);
+      case 'decline':
+        for (const id of action.offerIds) this.#offers.delete(id);
+        return this.#driver.calls?.declineOffers(action.offerIds, action.refuseMs);
+      case 'suppress':
+        return this.#driver.calls?.suppress();
+      case 'revive':
+        return this.#driver.calls?.revive();
+      case 'kill':
+        return this.#driver.calls?.killTask(action.taskId, action.agentId);
+      case 'acknowledge':
+        return this.#driver.calls?.acknowledgeUpdate(action);
+      case 'reconcile':
+        return this.#driver.calls?.reconcileTasks(action.tasks);
+      case 'teardown':
+        await this.#driver.calls?.tearDown();
+        return void this.#finish();
+    }
+  }
+
+  /** Tries until it succeeds: a full disk is waited for, with nothing sent meanwhile. */
+  async #store(record: ClusterRecord): Promise<void> {
+    while (!this.#ended) {
+      try {
+        return await this.#options.store.save(record);
+      } catch (error) {
+        this.#options.logger.error(`${messageOf(error)}; nothing is done before it is stored. Trying again`);
+        await delay(storeAgainMs);
+      }
+    }
+  }
+
+  /** Where the connection went since the decision, nothing is sent: reconciliation will say that nothing was launched. */
+  #accept(offerIds: readonly string[], launches: readonly Launch[]): void {
+    const { taskInfo, spec } = this.#options;
+    const offers = offerIds.flatMap((id) => this.#offers.get(id) ?? []);
+    for (const id of offerIds) this.#offers.delete(id);
+    if (this.#driver.calls === undefined || offers.length < offerIds.length) return;
+    let resources = offers.flatMap((offer) => offer.resources ?? []);
+    const tasks = launches.map((launch) => {
+      const { taken, left } = takeResources(resources, spec.needs);
+      resources = left;
+      return taskInfo(launch, taken);
+    });
+    this.#driver.calls.acceptOffers(offerIds, tasks);
+  }
+}
+
+function mastersOf(setting: string): string[] {
+  if (setting.startsWith('zk://')) {
+    throw new CodedError(
+      'CONFIG_INVALID',
+      'master: zk:// is not followed yet: give http://HOST:PORT of the masters, separated by commas',
+    );
+  }
+  return setting.split(',');
+}
+
+function stateText(phase: Phase): string {
+  switch (phase.kind) {
+    case 'waiting':
+      return 'waiting for an offer';
+    case 'backingOff':
+      return 'backing off';
+    case 'unconfirmed':
+      return 'asking Mesos';
+    case 'launching':
+      return 'launching';
+    case 'starting':
+      return 'TASK_STARTING';
+    case 'running':
+      return 'TASK_RUNNING';
+    case 'killing':
+      return 'TASK_KILLING';
+    case 'unreachable':
+      return 'TASK_UNREACHABLE';
+  }
+}
