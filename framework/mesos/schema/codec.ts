@@ -60,6 +60,10 @@ export const parseEvent = (text: string): Event => tagged(eventType, fromJson(ev
 /** One call out of a request's JSON body. */
 export const parseCall = (text: string): Call => tagged(callType, fromJson(callType, text)) as Call;
 
+/** JSON with the fields in the schema's order, as Mesos writes them. */
+export const formatEvent = (event: Event): string => JSON.stringify(checked(eventType, event as Fields));
+export const formatCall = (call: Call): string => JSON.stringify(checked(callType, call as Fields));
+
 type Fields = Record<string, unknown>;
 
 function fromProtobuf(type: protobuf.Type, bytes: Uint8Array): Fields {
