@@ -6,7 +6,6 @@ import { addSettingFlags } from '../config/flags.js';
 import { checkSettings, gatherSettings } from '../config/load.js';
 import { settingNames } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import type { LocalOptions } from '../local/local-cluster.js';
 import { localFlagSettings, localSettings } from '../local/local-settings.js';
 import { createLogger } from '../log.js';
 import type { GlobalFlags } from './global-flags.js';
@@ -97,28 +96,28 @@ export const localCommand: CommandModule<GlobalFlags, LocalFlags> = {
     // The story belongs on the screen, the scheduler's log in a file, unless it was asked for.
     const log =
       given.logLevel === undefined ? await logToFile() : { logger: createLogger(settings.logLevel) };
-    await untilStopped(terminal.warn, async (signal) => {
-      const options: LocalOptions = {
-        settings,
-        nodes,
-        port,
-        timeoutS,
-        exitWhenReady: argv.exitWhenReady,
-        install: !argv.noInstall,
-        terminal,
-        logger: log.logger,
-        signal,
-      };
-      try {
-        await runLocalCluster(options);
-      } catch (error) {
-        if ('path' in log) terminal.say(`The log is ${log.path}`);
-        throw error;
-      }
-      if ('path' in log) rmSync(dirname(log.path), { recursive: true, force: true });
-      if (signal.aborted && argv.exitWhenReady)
-        throw new CodedError('INTERRUPTED', 'stopped before all was well');
-    });
+    try {
+      await untilStopped(terminal.warn, async (signal) => {
+        await runLocalCluster({
+          settings,
+          nodes,
+          port,
+          timeoutS,
+          exitWhenReady: argv.exitWhenReady,
+          install: !argv.noInstall,
+          terminal,
+          logger: log.logger,
+          signal,
+        });
+        if (signal.aborted && argv.exitWhenReady) {
+          throw new CodedError('INTERRUPTED', 'stopped before all was well');
+        }
+      });
+    } catch (error) {
+      if ('path' in log) terminal.say(`The log is ${log.path}`);
+      throw error;
+    }
+    if ('path' in log) rmSync(dirname(log.path), { recursive: true, force: true });
   },
 };
 

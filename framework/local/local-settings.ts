@@ -1,6 +1,6 @@
 /** Which settings a local cluster takes from the operator, and which it has an answer for itself. */
-import type { Checked } from '../config/load.js';
-import { type SettingName, type Settings, settingNames, settingTable } from '../config/settings.js';
+import { type Checked, checkSettings } from '../config/load.js';
+import { type SettingName, type Settings, settingNames } from '../config/settings.js';
 
 /** What is made for the one run, so that nobody is asked for it. */
 const madeHere = ['master', 'ips', 'stateFile'] as const;
@@ -13,6 +13,7 @@ const leftAtDefault = [
   'failoverTimeoutS',
   'webuiUrl',
   'hostname',
+  'masterTimeoutS',
 ] as const;
 /** What may be given, and is made or chosen otherwise. */
 const optional = ['image', 'shared', 'subnet'] as const;
@@ -39,14 +40,5 @@ export function completeSettings(
     'master' | 'ips' | 'stateFile' | 'image' | 'shared' | 'subnet' | 'network' | 'dockerParameters'
   >,
 ): Settings {
-  const { frameworkName, user, role, failoverTimeoutS, hostname } = settingTable;
-  return {
-    frameworkName: frameworkName.schema.parse(undefined),
-    user: user.schema.parse(undefined),
-    role: role.schema.parse(undefined),
-    failoverTimeoutS: failoverTimeoutS.schema.parse(undefined),
-    hostname: hostname.schema.parse(undefined),
-    ...settings,
-    ...made,
-  };
+  return { ...checkSettings({}, {}, leftAtDefault), ...settings, ...made };
 }

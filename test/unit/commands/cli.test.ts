@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { packageRoot, packageVersion } from '../../../framework/local/package.js';
 
 interface Outcome {
@@ -13,17 +15,25 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the command line as a user does, with none of this process's own settings. */
-async function mesosJupyter(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+/** Starts the command line as a user does, with none of this process's own settings. */
+function start(args: readonly string[], env: Record<string, string> = {}) {
   const bare = Object.entries(process.env).filter(([name]) => !name.startsWith('MESOS_JUPYTER_'));
-  const child = spawn(process.execPath, [join(packageRoot, 'dist/framework/main.js'), ...args], {
+  return spawn(process.execPath, [join(packageRoot, 'dist/framework/main.js'), ...args], {
     env: { ...Object.fromEntries(bare), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+}
+
+async function mesosJupyter(args: readonly string[], env?: Record<string, string>): Promise<Outcome> {
+  const child = start(args, env);
   const closed = once(child, 'close') as Promise<[number | null]>;
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   return { status, stdout, stderr };
 }
+
+const scratch = mkdtempSync(join(tmpdir(), 'mesos-jupyter-test-'));
+after(() => rmSync(scratch, { recursive: true }));
+const stateFile = (name: string) => `--state-file=${join(scratch, name)}.json`;
 
 const run = [
   'run',
@@ -34,6 +44,9 @@ const run = [
   '--ips=192.0.2.100,192.0.2.101,192.0.2.102',
   '--shared=/srv/shared',
 ];
+
+/** What a run needs beside its master; its state is a file of its own. */
+const more = ['--image=node:1', '--ips=192.0.2.100', '--shared=/srv/shared'];
 
 /** The same flags, with some replaced or left out. */
 function runWith(...flags: readonly string[]): string[] {
@@ -158,6 +171,58 @@ describe('the command line', { concurrency: 2 }, () => {
         assert.ok(json.includes(part), `no ${part} in ${json}`);
       }
     }
+  });
+
+  const around: readonly [what: string, args: readonly string[], code: string, message: RegExp][] = [
+    [
+      'a master that does not answer',
+      ['run', ...more, '--master=http://127.0.0.1:1', '--master-timeout-s=1', stateFile('unreachable')],
+      'MASTER_UNREACHABLE',
+      /127\.0\.0\.1:1/,
+    ],
+    [
+      'a master whose name is unknown',
+      [
+        'run',
+        ...more,
+        '--master=http://no-such-host.invalid:5050',
+        '--master-timeout-s=1',
+        stateFile('unknown'),
+      ],
+      'MASTER_UNREACHABLE',
+      /no-such-host\.invalid/,
+    ],
+    [
+      // Not even root can write there.
+      'a state file that cannot be written',
+      ['run', ...more, '--master=http://127.0.0.1:1', '--state-file=/proc/state.json'],
+      'STATE_UNWRITABLE',
+      /\/proc\/state\.json/,
+    ],
+    [
+      'a teardown of what never ran',
+      ['teardown', '--master=http://127.0.0.1:1', stateFile('never-ran')],
+      'STATE_MISSING',
+      /names no framework/,
+    ],
+  ];
+  for (const [what, args, code, message] of around) {
+    test(`${what} is one clear error`, async () => {
+      const { status, stderr } = await mesosJupyter(args);
+      assert.equal(status, 3, stderr);
+      assert.match(stderr, new RegExp(`^mesos-jupyter: ${code}: `, 'm'));
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n {4}at /, 'has a stack');
+    });
+  }
+
+  test('SIGTERM ends run with status 0, as it leaves nodes to the next scheduler', async () => {
+    const child = start(['run', ...more, '--master=http://127.0.0.1:1', stateFile('stopped')]);
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    child.stdout.resume();
+    // Its first words: it has started, and tries.
+    child.stderr.once('data', () => child.kill('SIGTERM'));
+    assert.deepEqual(await closed, [0, null]);
   });
 
   test('a port that is taken ends local before anything is made', async () => {
