@@ -308,19 +308,19 @@ class RunningScheduler implements Scheduler {
         return this.#accept(action.offerIds, action.launches);
       case 'decline':
         for (const id of action.offerIds) this.#offers.delete(id);
-        return this.#driver.calls?.declineOffers(action.offerIds, action.refuseMs);
+        return this.#driver.calls?.decline(action.offerIds, action.refuseMs);
       case 'suppress':
         return this.#driver.calls?.suppress();
       case 'revive':
         return this.#driver.calls?.revive();
       case 'kill':
-        return this.#driver.calls?.killTask(action.taskId, action.agentId);
+        return this.#driver.calls?.kill(action.taskId, action.agentId);
       case 'acknowledge':
-        return this.#driver.calls?.acknowledgeUpdate(action);
+        return this.#driver.calls?.acknowledge(action);
       case 'reconcile':
-        return this.#driver.calls?.reconcileTasks(action.tasks);
+        return this.#driver.calls?.reconcile(action.tasks);
       case 'teardown':
-        await this.#driver.calls?.tearDown();
+        await this.#driver.calls?.teardown();
         return void this.#finish();
     }
   }
@@ -349,7 +349,7 @@ class RunningScheduler implements Scheduler {
       resources = left;
       return taskInfo(launch, taken);
     });
-    this.#driver.calls.acceptOffers(offerIds, tasks);
+    this.#driver.calls.accept(offerIds, tasks);
   }
 }
 

@@ -38,28 +38,31 @@ interface TaskAddress {
 helpers.getLogger = () => ({ info: () => {}, debug: () => {}, error: () => {}, warn: () => {} });
 
 /** The calls of one subscription; a new one is made for the next. */
-export class MesosCalls extends mesosFramework.Scheduler {
-  constructor(options: CallsOptions) {
-    const { master } = options;
+export class MesosCalls {
+  readonly #scheduler: InstanceType<typeof mesosFramework.Scheduler>;
+  readonly #agent: Agent;
+
+  constructor({ master, frameworkName, frameworkId, streamId, logger, onFailure }: CallsOptions) {
     const secure = master.protocol === 'https:';
     const port = Number(master.port || (secure ? 443 : 80));
-    super({ masterUrl: master.hostname, port, frameworkName: options.frameworkName });
-    this.frameworkId = options.frameworkId;
-    this.mesosStreamId = options.streamId;
-    this.requestTemplate = {
-      ...this.requestTemplate,
+    this.#agent = inOrder(secure ? new SecureAgent(agentOptions) : new Agent(agentOptions));
+    this.#scheduler = new mesosFramework.Scheduler({ masterUrl: master.hostname, port, frameworkName });
+    this.#scheduler.frameworkId = frameworkId;
+    this.#scheduler.mesosStreamId = streamId;
+    this.#scheduler.requestTemplate = {
+      ...this.#scheduler.requestTemplate,
       protocol: master.protocol,
-      agent: inOrder(secure ? new SecureAgent(agentOptions) : new Agent(agentOptions)),
+      agent: this.#agent,
     };
-    this.on('error', (error: unknown) => {
+    this.#scheduler.on('error', (error: unknown) => {
       const failure = failureOf(error);
-      options.logger.warn(`a call to the master failed: ${failure.message}`);
-      options.onFailure(failure);
+      logger.warn(`a call to the master failed: ${failure.message}`);
+      onFailure(failure);
     });
   }
 
   /** The package's `accept` encodes by a schema of Mesos 0.28, which refuses the fields of later releases. */
-  acceptOffers(offerIds: readonly string[], tasks: readonly TaskInfo[]): void {
+  accept(offerIds: readonly string[], tasks: readonly TaskInfo[]): void {
     this.#send({
       type: 'ACCEPT',
       accept: {
@@ -69,8 +72,12 @@ export class MesosCalls extends mesosFramework.Scheduler {
     });
   }
 
-  declineOffers(offerIds: readonly string[], refuseMs: number): void {
-    this.decline(ids(offerIds), { refuse_seconds: refuseMs / 1000 });
+  decline(offerIds: readonly string[], refuseMs: number): void {
+    this.#scheduler.decline(ids(offerIds), { refuse_seconds: refuseMs / 1000 });
+  }
+
+  revive(): void {
+    this.#scheduler.revive();
   }
 
   /** The package knows no SUPPRESS. */
@@ -79,18 +86,23 @@ export class MesosCalls extends mesosFramework.Scheduler {
   }
 
   /** The package's `kill` sends a task's agent as an empty id where none is known, which the master cannot read. */
-  killTask(taskId: string, agentId: string | undefined): void {
+  kill(taskId: string, agentId: string | undefined): void {
     if (agentId === undefined) this.#send({ type: 'KILL', kill: { task_id: { value: taskId } } });
-    else this.kill(taskId, agentId);
+    else this.#scheduler.kill(taskId, agentId);
   }
 
-  acknowledgeUpdate({ taskId, agentId, uuid }: TaskAddress & { readonly uuid: string }): void {
-    this.acknowledge({ status: { uuid, agent_id: { value: agentId }, task_id: { value: taskId } } });
+  acknowledge({ taskId, agentId, uuid }: TaskAddress & { readonly uuid: string }): void {
+    this.#scheduler.acknowledge({
+      status: { uuid, agent_id: { value: agentId }, task_id: { value: taskId } },
+    });
   }
 
   /** The package's `reconcile` takes one task a call; several in one let the master answer at one time. */
-  reconcileTasks(tasks: readonly TaskAddress[]): void {
-    if (tasks.length === 0) return this.reconcile();
+  reconcile(tasks: readonly TaskAddress[]): void {
+    if (tasks.length === 0) {
+      this.#scheduler.reconcile();
+      return;
+    }
     this.#send({
       type: 'RECONCILE',
       reconcile: {
@@ -103,25 +115,30 @@ export class MesosCalls extends mesosFramework.Scheduler {
   }
 
   /** Resolves when the master has taken the call, or it failed. */
-  tearDown(): Promise<void> {
+  teardown(): Promise<void> {
     return new Promise((resolve) => {
-      this.once('sent_teardown', resolve);
-      this.once('error', () => resolve());
-      this.teardown();
+      this.#scheduler.once('sent_teardown', resolve);
+      this.#scheduler.once('error', () => resolve());
+      this.#scheduler.teardown();
     });
   }
 
-  /** Ends the connections; nothing is sent after it. */
+  /** Ends the connection; calls under way are given up, and nobody hears of it. */
   close(): void {
-    this.requestTemplate.agent?.destroy();
-    this.removeAllListeners();
-    this.on('error', () => {});
+    this.#scheduler.removeAllListeners();
+    this.#scheduler.on('error', () => {});
+    this.#agent.destroy();
   }
 
   #send(call: object): void {
-    helpers.doRequest.call(this, { framework_id: { value: this.frameworkId }, ...call }, (error) => {
-      if (error !== null) this.emit('error', error);
-    });
+    const scheduler = this.#scheduler;
+    helpers.doRequest.call(
+      scheduler,
+      { framework_id: { value: scheduler.frameworkId }, ...call },
+      (error) => {
+        if (error !== null) scheduler.emit('error', error);
+      },
+    );
   }
 }
 
