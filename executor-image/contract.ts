@@ -47,6 +47,8 @@ export const exitCodes = {
   dutyFailed: 67,
   /** The node is no voter and found no quorum to join for two minutes: only the scheduler can found anew. */
   noQuorum: 68,
+  /** A newer task of the same node is a member of the cluster: this one came back from the dead. */
+  superseded: 69,
   /** The node agent itself failed: a defect. Its log says where. */
   internalError: 70,
 } as const;
@@ -140,7 +142,8 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   };
   const integer = (name: string, least: number): number => {
     const value = number(name, least);
-    if (!Number.isSafeInteger(value)) throw new EnvironmentError(`${name} is "${env[name]}", not a whole number`);
+    if (!Number.isSafeInteger(value))
+      throw new EnvironmentError(`${name} is "${env[name]}", not a whole number`);
     return value;
   };
   const version = integer(variables.version, 1);

@@ -13,18 +13,24 @@ import sys
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def main() -> int:
+def main() -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    # The end of the command is told on descriptor 3, which nothing that it starts inherits.
+    os.set_inheritable(3, False)
     child = subprocess.Popen(sys.argv[1:])
-    signal.signal(signal.SIGTERM, lambda _number, _frame: child.terminate())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: child.poll() is None and child.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
-        pid, status = os.wait()
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            # Nobody is left to adopt from.
+            return
         if pid == child.pid:
-            return os.waitstatus_to_exitcode(status)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            os.write(3, f"{child.returncode}\n".encode())
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.exit(code if code >= 0 else 128 - code)
+    main()

@@ -1,0 +1,115 @@
+/** Who lives and who holds the notebook, as etcd has it; kept up to date by a watch. */
+import type { Etcd3, Watcher } from 'etcd3';
+import { Alarm } from './clock.js';
+import { messageOf } from './errors.js';
+import { connect } from './etcd/client.js';
+import type { Log } from './log.js';
+
+/** What a node says of itself in its heartbeat, and the holder in the notebook key. */
+export interface NodeRecord {
+  readonly node: number;
+  readonly address: string;
+  readonly taskId: string;
+  readonly incarnation: number;
+}
+
+export interface ClusterView {
+  /** Nodes with a live heartbeat, in order of address. */
+  readonly live: readonly NodeRecord[];
+  readonly holder?: NodeRecord;
+}
+
+export const keys = {
+  heartbeat: (node: number) => `/nodes/${node}`,
+  heartbeats: '/nodes/',
+  notebook: '/notebook',
+} as const;
+
+/** Also without any event, in case a watch has died unnoticed. */
+const readEveryMs = 3000;
+
+export function parseRecord(text: string): NodeRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null) return undefined;
+    const { node, address, taskId, incarnation } = value as Record<string, unknown>;
+    return typeof node === 'number' &&
+      typeof incarnation === 'number' &&
+      typeof taskId === 'string' &&
+      typeof address === 'string' &&
+      /^\d+(\.\d+){3}$/.test(address)
+      ? { node, address, taskId, incarnation }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Orders IPv4 addresses by number, not by letter. */
+export function compareAddresses(a: string, b: string): number {
+  const number = (address: string) => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  return number(a) - number(b);
+}
+
+export class Directory {
+  /** What was last read; undefined until the first time. */
+  view: ClusterView | undefined;
+  /** Called when `view` is another. */
+  onChange: (view: ClusterView) => void = () => {};
+
+  readonly #changed = new Alarm();
+  /** Of its own: etcd3 ends all streams of a client when one of its calls fails. */
+  readonly #watchClient: Etcd3;
+
+  constructor(
+    readonly client: Etcd3,
+    address: string,
+    readonly log: Log,
+  ) {
+    this.#watchClient = connect(address);
+  }
+
+  /** Reads again, now. */
+  nudge(): void {
+    this.#changed.ring();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let watcher: Watcher | undefined;
+    while (!signal.aborted) {
+      try {
+        watcher ??= await this.#watch();
+        await this.#read();
+      } catch (error) {
+        this.log.debug(`the cluster's keys cannot be read now: ${messageOf(error)}`);
+      }
+      await this.#changed.wait(this.view === undefined ? 200 : readEveryMs, signal);
+    }
+    await watcher?.cancel().catch(() => undefined);
+    this.#watchClient.close();
+  }
+
+  async #watch(): Promise<Watcher> {
+    const watcher = await this.#watchClient.watch().inRange({ start: '/', end: '0' }).create();
+    watcher.on('data', () => this.#changed.ring());
+    watcher.on('error', (error) => this.log.debug(`watch: ${error.message}`));
+    return watcher;
+  }
+
+  async #read(): Promise<void> {
+    const answer = await this.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
+    const live: NodeRecord[] = [];
+    let holder: NodeRecord | undefined;
+    for (const { key, value } of answer.kvs) {
+      const record = parseRecord(value.toString());
+      if (record === undefined) continue;
+      if (key.toString() === keys.notebook) holder = record;
+      else if (key.toString().startsWith(keys.heartbeats)) live.push(record);
+    }
+    live.sort((a, b) => compareAddresses(a.address, b.address));
+    const view: ClusterView = holder === undefined ? { live } : { live, holder };
+    if (JSON.stringify(view) === JSON.stringify(this.view)) return;
+    this.view = view;
+    this.onChange(view);
+  }
+}

@@ -1,0 +1,43 @@
+/** etcd's command line. */
+import { ports } from '../../contract.js';
+
+export interface StartOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly generation: number;
+  readonly dataDirectory: string;
+  readonly state: 'new' | 'existing';
+  /** Names and addresses of all members, this one included. Read by etcd at its first start only. */
+  readonly members: readonly { readonly name: string; readonly address: string }[];
+}
+
+export function peerUrl(address: string): string {
+  return `http://${address}:${ports.etcdPeer}`;
+}
+
+function clientUrl(address: string): string {
+  return `http://${address}:${ports.etcdClient}`;
+}
+
+export function etcdArguments(options: StartOptions): string[] {
+  const { address } = options;
+  return Object.entries({
+    name: options.name,
+    'data-dir': options.dataDirectory,
+    'listen-peer-urls': peerUrl(address),
+    // On the loopback as well, for etcdctl typed by hand with no flags.
+    'listen-client-urls': `${clientUrl(address)},${clientUrl('127.0.0.1')}`,
+    'initial-advertise-peer-urls': peerUrl(address),
+    'advertise-client-urls': clientUrl(address),
+    'initial-cluster': options.members.map((member) => `${member.name}=${peerUrl(member.address)}`).join(','),
+    'initial-cluster-state': options.state,
+    // Members of different generations never speak to one another.
+    'initial-cluster-token': `mesos-jupyter-${options.generation}`,
+    // What months unattended need: old revisions go, and the database cannot fill the disk.
+    'auto-compaction-mode': 'periodic',
+    'auto-compaction-retention': '1h',
+    'quota-backend-bytes': String(256 * 1024 * 1024),
+    'snapshot-count': '10000',
+    'log-level': 'warn',
+  }).map(([flag, value]) => `--${flag}=${value}`);
+}

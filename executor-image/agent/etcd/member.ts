@@ -1,0 +1,272 @@
+/** This node's etcd: started as membership decides, watched while it runs, promoted when it is a learner. */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import type { Etcd3 } from 'etcd3';
+import type { NodeStatus, TaskEnvironment } from '../../contract.js';
+import { afterEnd, noBackoff } from '../backoff.js';
+import { bootClockMs, sleep } from '../clock.js';
+import { messageOf, NodeEnd } from '../errors.js';
+import type { Log } from '../log.js';
+import { describeEnd, Program } from '../program.js';
+import { etcdArguments, peerUrl } from './arguments.js';
+import { connect, hexId, type Member, memberOf, statusOf } from './client.js';
+import {
+  type Decision,
+  decideMembership,
+  founderName,
+  memberName,
+  type Observation,
+  type Self,
+  waitingFor,
+} from './membership.js';
+import { Observer, type View } from './observer.js';
+
+const home = '/var/lib/mesos-jupyter';
+const dataDirectory = `${home}/etcd`;
+const marker = `${home}/etcd-was-started`;
+
+const lookEveryMs = 500;
+/** How often the own member is asked while it is none that serves, and when it is. */
+const askEveryMs = { starting: 100, settled: 500 };
+/** An etcd that ended sooner than this ended "at once". */
+const quickEndMs = 10_000;
+/** Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. */
+const noQuorumLimitMs = 120_000;
+
+/** What the own member was last heard to be. */
+export interface Standing {
+  readonly role: NodeStatus['etcd']['role'];
+  /** Decimal. */
+  readonly memberId?: string;
+  readonly term?: string;
+}
+
+export class EtcdMember {
+  /** The own member's client. */
+  readonly client: Etcd3;
+  standing: Standing = { role: 'none' };
+  start: NodeStatus['etcd']['start'];
+  /** One sentence about why the member is as it is. */
+  reason = 'etcd is not started yet';
+  /** Called when `standing` is another. */
+  onChange: () => void = () => {};
+
+  readonly observer: Observer;
+  readonly #self: Self;
+  #program: Program | undefined;
+  #removed = false;
+  #quickEnds = 0;
+  #noQuorumSinceMs: number | undefined;
+
+  constructor(
+    readonly task: TaskEnvironment,
+    readonly address: string,
+    readonly log: Log,
+  ) {
+    this.client = connect(address);
+    this.observer = new Observer(task.addresses.filter((peer) => peer !== address));
+    this.#self = {
+      node: task.node,
+      address,
+      incarnation: task.incarnation,
+      founder: task.founders[task.node] === task.taskId,
+    };
+  }
+
+  /** Whether this member votes and knows a leader. */
+  get serves(): boolean {
+    return this.standing.role === 'leader' || this.standing.role === 'follower';
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    let backoff = noBackoff;
+    while (!signal.aborted) {
+      const { observation, view } = await this.#observe();
+      const decision = decideMembership(this.#self, observation);
+      this.#say(decision.reason);
+      const livedMs = await this.#carryOut(decision, view, signal);
+      if (livedMs !== undefined && !signal.aborted) {
+        backoff = afterEnd(backoff, livedMs);
+        await sleep(backoff.waitMs, signal);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#program?.stop(2500);
+    this.observer.close();
+    this.client.close();
+  }
+
+  async #observe(): Promise<{ observation: Observation; view: View }> {
+    const known = {
+      removed: this.#removed,
+      quickEnds: this.#quickEnds,
+      hasLog: await hasLog(),
+      everStarted: existsSync(marker),
+    };
+    const view: View =
+      known.hasLog || (this.#self.founder && !known.everStarted)
+        ? { silent: [] }
+        : await this.observer.look();
+    return { observation: { ...known, ...view }, view };
+  }
+
+  /** @returns how long etcd lived, if it was started and has ended. */
+  async #carryOut(decision: Decision, view: View, signal: AbortSignal): Promise<number | undefined> {
+    switch (decision.do) {
+      case 'wipe':
+        await rm(dataDirectory, { recursive: true, force: true });
+        this.#removed = false;
+        this.#quickEnds = 0;
+        return undefined;
+      case 'start':
+        return this.#runEtcd('log', 'existing', [], signal);
+      case 'found': {
+        await writeFile(marker, '');
+        const founders = this.task.addresses.map((address, node) => ({ name: founderName(node), address }));
+        return this.#runEtcd('founder', 'new', founders, signal);
+      }
+      case 'end':
+        throw new NodeEnd(decision.code, decision.reason);
+      case 'remove':
+        await this.#change(view, (leader) => leader.cluster.memberRemove({ ID: decision.member.id }));
+        await sleep(lookEveryMs / 5, signal);
+        return undefined;
+      case 'add': {
+        const added = await this.#change(view, (leader) =>
+          leader.cluster.memberAdd({ peerURLs: [peerUrl(this.address)], isLearner: true }),
+        );
+        if (added === undefined) {
+          await sleep(lookEveryMs, signal);
+          return undefined;
+        }
+        await writeFile(marker, '');
+        return this.#runEtcd('join', 'existing', this.#initialMembers(added.members.map(memberOf)), signal);
+      }
+      case 'wait':
+        this.#checkQuorum(view.cluster !== undefined);
+        await sleep(lookEveryMs, signal);
+        return undefined;
+    }
+  }
+
+  /** Changes the cluster's members through its leader. A refusal that only means "later" is a reason to wait. */
+  async #change<T>(view: View, change: (leader: Etcd3) => Promise<T>): Promise<T | undefined> {
+    if (view.leaderAddress === undefined) return undefined;
+    try {
+      return await change(this.observer.client(view.leaderAddress));
+    } catch (error) {
+      const words = messageOf(error);
+      this.#say(`etcd refuses a change of its members for now: ${waitingFor(words) ?? words}`);
+      return undefined;
+    }
+  }
+
+  #initialMembers(members: readonly Member[]): { name: string; address: string }[] {
+    return members.map(({ id, name, address }) => ({
+      // etcd finds the others by their URLs; the names must only be there and differ.
+      name: address === this.address ? memberName(this.#self) : name === '' ? `unnamed-${hexId(id)}` : name,
+      address,
+    }));
+  }
+
+  async #runEtcd(
+    start: 'founder' | 'log' | 'join',
+    state: 'new' | 'existing',
+    members: readonly { name: string; address: string }[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const name = memberName(this.#self);
+    const program = new Program(
+      'etcd',
+      '/usr/bin/etcd',
+      etcdArguments({
+        name,
+        address: this.address,
+        generation: this.task.generation,
+        dataDirectory,
+        state,
+        members: members.length > 0 ? members : [{ name, address: this.address }],
+      }),
+      {},
+      this.log,
+    );
+    this.#program = program;
+    // A log may be that of a founder or of one that joined: what it was first stays true.
+    this.start ??= start;
+    if (start !== 'log') this.start = start;
+    const over = new AbortController();
+    const watching = this.#watch(AbortSignal.any([signal, over.signal]));
+    const end = await Promise.race([program.ended, watching.then(() => program.ended)]);
+    over.abort();
+    this.#stand({ role: 'none' });
+    if (signal.aborted) return end.livedMs;
+    this.#removed = end.status === 0;
+    this.#quickEnds = end.livedMs < quickEndMs ? this.#quickEnds + 1 : 1;
+    this.#say(`etcd ended with ${describeEnd(end)}${this.#removed ? ' (its member was removed)' : ''}`);
+    this.log.warn(`etcd's last words: ${program.lastWords}`);
+    return end.livedMs;
+  }
+
+  /** Asks the own member what it is, again and again, and promotes it when it is a learner. */
+  async #watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const status = await statusOf(this.client, 800).catch(() => undefined);
+      if (signal.aborted) return;
+      if (status === undefined || status.leader === '0') {
+        this.#stand({ role: 'none' });
+      } else {
+        const memberId = status.header.member_id;
+        const role = status.isLearner ? 'learner' : status.leader === memberId ? 'leader' : 'follower';
+        this.#stand({ role, memberId, term: status.raftTerm });
+        if (role === 'learner') await this.#promote(memberId);
+        else this.#say(`etcd is a ${role}`);
+      }
+      await sleep(this.serves ? askEveryMs.settled : askEveryMs.starting, signal);
+    }
+  }
+
+  async #promote(memberId: string): Promise<void> {
+    const view = await this.observer.look();
+    this.#checkQuorum(view.cluster !== undefined);
+    this.#say('a learner that catches up, to be promoted');
+    if (view.leaderAddress === undefined) return;
+    await this.observer
+      .client(view.leaderAddress)
+      .cluster.memberPromote({ ID: memberId })
+      .catch((error) => this.log.debug(`not promoted yet: ${messageOf(error)}`));
+  }
+
+  #checkQuorum(there: boolean): void {
+    if (there) {
+      this.#noQuorumSinceMs = undefined;
+      return;
+    }
+    const now = bootClockMs();
+    this.#noQuorumSinceMs ??= now;
+    if (now - this.#noQuorumSinceMs >= noQuorumLimitMs) {
+      throw new NodeEnd(
+        'noQuorum',
+        `no quorum to join was found for ${noQuorumLimitMs / 1000} s: ${this.reason}`,
+      );
+    }
+  }
+
+  #stand(standing: Standing): void {
+    const before = this.standing;
+    this.standing = standing;
+    if (before.role !== standing.role || before.term !== standing.term) this.onChange();
+  }
+
+  #say(reason: string): void {
+    if (reason !== this.reason) this.log.info(reason);
+    this.reason = reason;
+  }
+}
+
+async function hasLog(): Promise<boolean> {
+  const files = await readdir(`${dataDirectory}/member/wal`).catch(() => []);
+  return files.some((file) => file.endsWith('.wal'));
+}

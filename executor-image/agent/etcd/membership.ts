@@ -1,0 +1,164 @@
+/**
+ * How this node's etcd comes to be a member: one decision over what was observed, with its reason. No I/O here.
+ *
+ * etcd's data lives on the container's own disk and goes with the task. So a relaunched node never has its old log, and
+ * must not start `new` (etcd: «member … has already been bootstrapped»): its old member is removed and it joins as another.
+ */
+import type { ExitCodeName } from '../../contract.js';
+import type { Member } from './client.js';
+
+export interface Self {
+  readonly node: number;
+  readonly address: string;
+  readonly incarnation: number;
+  /** Whether this task is one of the generation's founders. */
+  readonly founder: boolean;
+}
+
+/** The cluster as its leader's member tells it. */
+export interface ClusterState {
+  readonly members: readonly Member[];
+  /** For how long each member has been seen without a connection to the leader; absent when it has one. By member id. */
+  readonly disconnectedForMs: ReadonlyMap<string, number>;
+  /** For how long each learner has been seen. By member id. */
+  readonly learnerForMs: ReadonlyMap<string, number>;
+}
+
+export interface Observation {
+  /** Whether etcd ended because its member was removed. */
+  readonly removed: boolean;
+  /** How often in a row etcd ended at once. */
+  readonly quickEnds: number;
+  /** Whether the data directory has a log. It can only be of this generation: the directory goes with the container. */
+  readonly hasLog: boolean;
+  /** Whether etcd was ever started in this container. The marker is outside the data directory. */
+  readonly everStarted: boolean;
+  /** Absent when no live peer knows a leader. */
+  readonly cluster?: ClusterState;
+  /** Addresses that gave no answer, or knew of no leader. */
+  readonly silent: readonly string[];
+}
+
+export type Decision = { readonly reason: string } & (
+  | { readonly do: 'wipe' }
+  | { readonly do: 'start' }
+  | { readonly do: 'found' }
+  | { readonly do: 'end'; readonly code: ExitCodeName }
+  | { readonly do: 'remove'; readonly member: Member }
+  | { readonly do: 'add' }
+  | { readonly do: 'wait' }
+);
+
+/** etcd that ends this often at once will not run with the log that it has. */
+const quickEndsToWipe = 3;
+/** A voter without its leader for so long is dead or cut off: etcd adds nobody beside it. */
+const disconnectedLimitMs = 5000;
+/** A learner that is not promoted in this time keeps all others out. */
+const learnerLimitMs = 60_000;
+
+/**
+ * The member's name tells its task apart: a founder's can be written by all founders alike (they must agree on it), any
+ * later one carries the incarnation.
+ */
+export function memberName(self: Pick<Self, 'node' | 'incarnation' | 'founder'>): string {
+  return self.founder ? founderName(self.node) : `node-${self.node}-incarnation-${self.incarnation}`;
+}
+
+export function founderName(node: number): string {
+  return `node-${node}-founder`;
+}
+
+/** A number that orders the members of one node by age; undefined for a name that is not ours, or empty. */
+function ageOf(name: string): number | undefined {
+  if (/^node-\d+-founder$/.test(name)) return 0;
+  const incarnation = /^node-\d+-incarnation-(\d+)$/.exec(name)?.[1];
+  return incarnation === undefined ? undefined : Number(incarnation);
+}
+
+/** What to do next; the first rule that fits. */
+export function decideMembership(self: Self, seen: Observation): Decision {
+  if (seen.removed) return { do: 'wipe', reason: 'its member was removed from the cluster: it joins anew' };
+  if (seen.quickEnds >= quickEndsToWipe) {
+    return {
+      do: 'wipe',
+      reason: `etcd ended at once ${seen.quickEnds} times: it joins anew without its old log`,
+    };
+  }
+  if (seen.hasLog) return { do: 'start', reason: 'etcd goes on with the log that this container has' };
+  if (self.founder && !seen.everStarted) {
+    return {
+      do: 'found',
+      reason: 'its task is a founder of this generation and etcd never ran in this container',
+    };
+  }
+  if (seen.cluster === undefined) {
+    return {
+      do: 'wait',
+      reason: `waiting for a cluster to join: no leader known to ${seen.silent.join(', ')}`,
+    };
+  }
+  return decideJoin(self, seen.cluster);
+}
+
+function decideJoin(self: Self, cluster: ClusterState): Decision {
+  const ownAge = self.founder ? 0 : self.incarnation;
+  for (const member of cluster.members.filter(({ address }) => address === self.address)) {
+    const age = ageOf(member.name);
+    if (age !== undefined && age > ownAge) {
+      return {
+        do: 'end',
+        code: 'superseded',
+        reason: `a newer task of this node is a member: ${member.name}`,
+      };
+    }
+    return {
+      do: 'remove',
+      member,
+      reason: `${describe(member)} is this node's, of a task or a disk that is gone`,
+    };
+  }
+  // etcd adds no member while a voter is not connected; it refuses by itself what would cost the quorum.
+  const others = cluster.members.filter(
+    ({ id }) => (cluster.disconnectedForMs.get(id) ?? 0) >= disconnectedLimitMs,
+  );
+  const voter = others.find(({ learner }) => !learner);
+  if (voter !== undefined) {
+    return { do: 'remove', member: voter, reason: `${describe(voter)} is cut off from the leader` };
+  }
+  const learner = cluster.members.find((member) => member.learner);
+  if (learner !== undefined) {
+    const stale =
+      (cluster.learnerForMs.get(learner.id) ?? 0) >= learnerLimitMs ||
+      (learner.name !== '' && others.includes(learner));
+    return stale
+      ? { do: 'remove', member: learner, reason: `${describe(learner)} was not promoted in time, or is gone` }
+      : {
+          do: 'wait',
+          reason: `waiting until ${describe(learner)} is promoted: etcd takes one learner at a time`,
+        };
+  }
+  return { do: 'add', reason: 'the cluster can take another member' };
+}
+
+function describe(member: Member): string {
+  return `member ${member.name === '' ? 'never started' : member.name} at ${member.address}`;
+}
+
+/** What etcd says when a change of members has to wait, in words for the status; undefined for any other failure. */
+export function waitingFor(message: string): string | undefined {
+  if (/too many learner/i.test(message)) return 'another learner is to be promoted first';
+  if (/unhealthy cluster/i.test(message)) return 'all voters must have been connected for 5 s';
+  if (/not enough started members/i.test(message)) return 'the change would cost the quorum';
+  return undefined;
+}
+
+/** Ids (hexadecimal) of the peers that a member is connected to, from its `/metrics`. */
+export function connectedPeers(metrics: string): Set<string> {
+  const peers = new Set<string>();
+  for (const [, id, count] of metrics.matchAll(
+    /^etcd_network_active_peers\{.*?Remote="([0-9a-f]+)".*?\} (\S+)$/gm,
+  )) {
+    if (id !== undefined && Number(count) > 0) peers.add(id);
+  }
+  return peers;
+}

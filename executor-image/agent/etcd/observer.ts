@@ -1,0 +1,92 @@
+/** What the live peers say of the cluster, and for how long they have said so. */
+import type { Etcd3 } from 'etcd3';
+import { ports } from '../../contract.js';
+import { bootClockMs } from '../clock.js';
+import { connect, hexId, listMembers, type Member, statusOf } from './client.js';
+import { type ClusterState, connectedPeers } from './membership.js';
+
+export interface View {
+  readonly cluster?: ClusterState;
+  /** The leader's address, where changes of members are sent. */
+  readonly leaderAddress?: string;
+  readonly silent: readonly string[];
+}
+
+/** Remembers since when something is so. */
+class Since {
+  #since = new Map<string, number>();
+
+  /** For how long each of `present` has been there; what is no more is forgotten. */
+  update(present: readonly string[], nowMs: number): Map<string, number> {
+    this.#since = new Map(present.map((id) => [id, this.#since.get(id) ?? nowMs]));
+    return new Map([...this.#since].map(([id, since]) => [id, nowMs - since]));
+  }
+}
+
+export class Observer {
+  readonly #clients = new Map<string, Etcd3>();
+  readonly #disconnected = new Since();
+  readonly #learners = new Since();
+
+  constructor(readonly peers: readonly string[]) {}
+
+  client(address: string): Etcd3 {
+    let client = this.#clients.get(address);
+    if (client === undefined) {
+      client = connect(address);
+      this.#clients.set(address, client);
+    }
+    return client;
+  }
+
+  async look(): Promise<View> {
+    const voters: { address: string; leader: string }[] = [];
+    const silent: string[] = [];
+    await Promise.all(
+      this.peers.map(async (address) => {
+        const status = await statusOf(this.client(address), 800).catch(() => undefined);
+        // A learner does not list members.
+        if (status === undefined || status.leader === '0' || status.isLearner) silent.push(address);
+        else voters.push({ address, leader: status.leader });
+      }),
+    );
+    for (const { address, leader } of voters) {
+      try {
+        const members = await listMembers(this.client(address));
+        const leaderAddress = members.find(({ id }) => id === leader)?.address;
+        if (leaderAddress === undefined) continue;
+        const cluster = await this.#clusterOf(leaderAddress, leader);
+        return { cluster, leaderAddress, silent };
+      } catch {
+        silent.push(address);
+      }
+    }
+    return { silent };
+  }
+
+  async #clusterOf(leaderAddress: string, leader: string): Promise<ClusterState> {
+    const response = await fetch(`http://${leaderAddress}:${ports.etcdClient}/metrics`, {
+      signal: AbortSignal.timeout(1000),
+    });
+    const connected = connectedPeers(await response.text());
+    const members = await listMembers(this.client(leaderAddress));
+    const now = bootClockMs();
+    const ids = (which: (member: Member) => boolean) => members.filter(which).map(({ id }) => id);
+    return {
+      members,
+      disconnectedForMs: this.#disconnected.update(
+        ids(({ id }) => id !== leader && !connected.has(hexId(id))),
+        now,
+      ),
+      learnerForMs: this.#learners.update(
+        ids(({ learner }) => learner),
+        now,
+      ),
+    };
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+}

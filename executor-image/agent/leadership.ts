@@ -1,0 +1,168 @@
+/**
+ * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one; the holder stops
+ * Jupyter when it loses the key, and before its lease can end elsewhere.
+ */
+import { Alarm, bootClockMs, sleep } from './clock.js';
+import { deadlineAfter } from './deadline.js';
+import { type Directory, keys, type NodeRecord } from './directory.js';
+import { messageOf } from './errors.js';
+import { listMembers, type Member, statusOf } from './etcd/client.js';
+import type { EtcdMember } from './etcd/member.js';
+import { shouldHandBack } from './handback.js';
+import { Lease, LeaseGone } from './lease.js';
+import type { Log } from './log.js';
+import type { Notebook } from './notebook.js';
+
+const contendEveryMs = 1000;
+
+export class Leadership {
+  readonly #alarm = new Alarm();
+  #lease: Lease | undefined;
+  #deadlineMs = 0;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #handedBackAtMs: number[] = [];
+
+  constructor(
+    readonly self: NodeRecord,
+    readonly ttlS: number,
+    readonly etcd: EtcdMember,
+    readonly directory: Directory,
+    readonly notebook: Notebook,
+    readonly log: Log,
+  ) {}
+
+  /** Whether this node holds the key, as far as it knows. */
+  get holding(): boolean {
+    return this.#lease !== undefined;
+  }
+
+  /** Looks at the situation now: leadership or the key has changed. */
+  nudge(): void {
+    this.#alarm.ring();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#lease !== undefined) await this.#renew(this.#lease);
+        else await this.#contend();
+      } catch (error) {
+        this.log.debug(`the notebook key: ${messageOf(error)}`);
+      }
+      await this.#alarm.wait(this.holding ? (this.ttlS * 1000) / 5 : contendEveryMs, signal);
+    }
+  }
+
+  async #contend(): Promise<void> {
+    const view = this.directory.view;
+    if (this.etcd.standing.role !== 'leader' || view === undefined) return;
+    if (view.holder !== undefined) {
+      await this.#handBack(view.holder);
+      return;
+    }
+    const lease = await Lease.grant(this.etcd.client, this.ttlS);
+    const created = await lease
+      .createKey(keys.notebook, JSON.stringify(this.self))
+      .catch((error: unknown) => {
+        // Perhaps created, perhaps not: without its lease it is not.
+        this.log.debug(`taking the notebook key: ${messageOf(error)}`);
+        return false;
+      });
+    if (!created) {
+      await lease.revoke();
+      return;
+    }
+    this.log.info('this node holds the notebook now: it leads etcd and the key was free');
+    this.#lease = lease;
+    await this.#renew(lease);
+  }
+
+  async #renew(lease: Lease): Promise<void> {
+    try {
+      const { startedAtMs, term: keepAliveTerm } = await lease.keepAlive();
+      const { header, kvs } = await this.etcd.client.kv.range({ key: Buffer.from(keys.notebook) });
+      if (this.#lease !== lease) return;
+      if (kvs[0]?.lease !== lease.id) throw new LeaseGone('the notebook key is not this task’s any more');
+      const renewal = { startedAtMs, keepAliveTerm, readTerm: header.raft_term };
+      this.#extend(deadlineAfter(this.#deadlineMs, renewal, this.ttlS * 1000));
+    } catch (error) {
+      if (!(error instanceof LeaseGone)) throw error;
+      this.log.warn(`this node lost the notebook: ${error.message}`);
+      this.#forget();
+      await this.notebook.kill('the notebook key is lost');
+    }
+  }
+
+  #extend(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+    if (bootClockMs() >= deadlineMs) return;
+    this.#armDeadline();
+    this.notebook.start();
+  }
+
+  /** Timers run late and never early, but for the 10 ms of the boot clock, so a timer that finds time left waits again. */
+  #armDeadline(): void {
+    clearTimeout(this.#deadlineTimer);
+    this.#deadlineTimer = setTimeout(
+      () => {
+        if (bootClockMs() < this.#deadlineMs) this.#armDeadline();
+        else void this.notebook.kill('its lease could not be renewed in time');
+      },
+      Math.max(0, this.#deadlineMs - bootClockMs()),
+    );
+  }
+
+  #forget(): void {
+    clearTimeout(this.#deadlineTimer);
+    this.#lease = undefined;
+    this.#deadlineMs = 0;
+  }
+
+  /** Makes the holder's member leader, when the holder is well. */
+  async #handBack(holder: NodeRecord): Promise<void> {
+    const view = {
+      nowMs: bootClockMs(),
+      leading: true,
+      handedBackAtMs: this.#handedBackAtMs,
+      ...(holder.taskId === this.self.taskId ? {} : { holderAddress: holder.address }),
+    };
+    if (!shouldHandBack(view)) return;
+    // Moving to a member that is dead would cost the cluster an election timeout, so ask it first.
+    const status = await statusOf(this.etcd.observer.client(holder.address), 300).catch(() => undefined);
+    if (status === undefined || status.leader === '0' || status.isLearner) return;
+    this.#handedBackAtMs = [...this.#handedBackAtMs.slice(-9), view.nowMs];
+    this.log.info(`handing etcd's leadership back to node ${holder.node}, which holds the notebook`);
+    await this.etcd.client.maintenance.moveLeader({ targetID: status.header.member_id });
+  }
+
+  /** Gives up the notebook in an orderly way: Jupyter stops, then the key is free, then another node leads. */
+  async leave(): Promise<void> {
+    const lease = this.#lease;
+    this.#forget();
+    await this.notebook.stop(1500);
+    await lease
+      ?.revoke()
+      .catch((error) => this.log.warn(`the notebook key stays until its lease ends: ${messageOf(error)}`));
+    if (this.etcd.standing.role === 'leader') {
+      await this.#moveLeaderAway().catch((error) =>
+        this.log.warn(`leadership is not handed over: ${messageOf(error)}`),
+      );
+    }
+  }
+
+  async #moveLeaderAway(): Promise<void> {
+    const members = await listMembers(this.etcd.client);
+    const others = members.filter(({ learner, address }) => !learner && address !== this.self.address);
+    const indexed = await Promise.all(others.map((member) => this.#indexOf(member)));
+    const best = indexed.filter((one) => one !== undefined).sort((a, b) => (b.index > a.index ? 1 : -1))[0];
+    if (best === undefined) return;
+    await this.etcd.client.maintenance.moveLeader({ targetID: best.member.id });
+    this.log.info(`leadership handed over to ${best.member.address}`);
+    await sleep(50);
+  }
+
+  async #indexOf(member: Member): Promise<{ member: Member; index: bigint } | undefined> {
+    const status = await statusOf(this.etcd.observer.client(member.address), 500).catch(() => undefined);
+    return status === undefined ? undefined : { member, index: BigInt(status.raftIndex) };
+  }
+}

@@ -1,0 +1,168 @@
+/** SSH: fresh keys for this container, everybody's public keys gathered over the volume, and the server. */
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { containerPaths } from '../../contract.js';
+import { afterEnd, noBackoff } from '../backoff.js';
+import { Alarm, sleep } from '../clock.js';
+import { messageOf, NodeEnd } from '../errors.js';
+import type { Log } from '../log.js';
+import { describeEnd, Program } from '../program.js';
+import { onVolume } from '../volume.js';
+import {
+  type NodeKeys,
+  parseNodeKeys,
+  renderAuthorizedKeys,
+  renderKnownHosts,
+  renderNodeKeys,
+} from './files.js';
+
+const run = promisify(execFile);
+
+const paths = {
+  hostKey: '/etc/ssh/ssh_host_ed25519_key',
+  userKey: '/root/.ssh/id_ed25519',
+  authorizedKeys: '/root/.ssh/authorized_keys',
+  knownHosts: '/etc/ssh/ssh_known_hosts',
+  serverConfig: '/opt/mesos-jupyter/sshd_config',
+  gathered: `${containerPaths.trusted}/ssh`,
+} as const;
+
+const gatherEveryMs = 2000;
+/** sshd that ended this often without a healthy spell between will not run. */
+const mostEnds = 6;
+
+/** Written aside and renamed, so that a node that gathers never reads half of it; named by node, so that it replaces a dead incarnation's. */
+const publishScript = `
+umask 077
+draft=$(mktemp "$1/.$2.XXXXXX")
+cat > "$draft"
+sync "$draft"
+mv "$draft" "$1/$2"
+sync "$1"
+`;
+
+/** Only what a shell does by itself, so that looking every other second starts one process and no more. */
+const gatherScript = `
+for file in "$1"/node-*; do
+  [ -f "$file" ] || continue
+  printf '= %s\\n' "\${file##*/node-}"
+  while read -r line; do printf '%s\\n' "$line"; done < "$file" || :
+done
+`;
+
+export class Ssh {
+  readonly #alarm = new Alarm();
+  #server: Program | undefined;
+  #written = '';
+
+  constructor(
+    readonly node: number,
+    readonly addresses: readonly string[],
+    readonly log: Log,
+  ) {}
+
+  /** Makes this container's keys and tells the others the public ones. */
+  async prepare(): Promise<void> {
+    await mkdir('/root/.ssh', { recursive: true, mode: 0o700 });
+    await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+    const comment = `node-${this.node}`;
+    for (const path of [paths.hostKey, paths.userKey]) {
+      await rm(path, { force: true });
+      await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path]);
+    }
+    const keys: NodeKeys = {
+      node: this.node,
+      hostKey: await publicKeyOf(paths.hostKey),
+      userKey: await publicKeyOf(paths.userKey),
+    };
+    await onVolume(publishScript, [paths.gathered, `node-${this.node}`], renderNodeKeys(keys));
+    await this.#gather();
+  }
+
+  /** Looks for other nodes' keys now: one of them has just come. */
+  nudge(): void {
+    this.#alarm.ring();
+  }
+
+  /** Keeps the server running and the gathered keys up to date, until `signal`. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#serve(signal), this.#keepGathering(signal)]);
+  }
+
+  async #serve(signal: AbortSignal): Promise<void> {
+    let backoff = noBackoff;
+    while (!signal.aborted) {
+      this.#server = new Program(
+        'sshd',
+        '/usr/sbin/sshd',
+        ['-D', '-e', '-f', paths.serverConfig],
+        {},
+        this.log,
+      );
+      const end = await this.#server.ended;
+      if (signal.aborted) return;
+      backoff = afterEnd(backoff, end.livedMs);
+      const words = `sshd ended with ${describeEnd(end)}: ${this.#server.lastWords}`;
+      if (backoff.ends >= mostEnds) throw new NodeEnd('dutyFailed', words);
+      this.log.warn(`${words}; starting it again in ${backoff.waitMs} ms`);
+      await sleep(backoff.waitMs, signal);
+    }
+  }
+
+  async #keepGathering(signal: AbortSignal): Promise<void> {
+    let failing = false;
+    while (!signal.aborted) {
+      await this.#alarm.wait(gatherEveryMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#gather();
+        if (failing) this.log.info('the gathered keys can be read again');
+        failing = false;
+      } catch (error) {
+        if (!failing) this.log.warn(`the gathered keys cannot be read: ${messageOf(error)}`);
+        failing = true;
+      }
+    }
+  }
+
+  async #gather(): Promise<void> {
+    const keys = parseGathered(await onVolume(gatherScript, [paths.gathered]), this.addresses.length);
+    const authorizedKeys = renderAuthorizedKeys(keys);
+    const knownHosts = renderKnownHosts(keys, this.addresses);
+    if (this.#written === authorizedKeys + knownHosts) return;
+    await replace(paths.authorizedKeys, authorizedKeys, 0o600);
+    await replace(paths.knownHosts, knownHosts, 0o644);
+    this.#written = authorizedKeys + knownHosts;
+    this.log.info(`the keys of nodes ${keys.map(({ node }) => node).join(', ')} are known`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop(500);
+  }
+}
+
+/** What the gathering script printed: each node's text under a line `= NUMBER`. */
+export function parseGathered(output: string, nodes: number): NodeKeys[] {
+  return output
+    .split(/^= /m)
+    .slice(1)
+    .map((section) => {
+      const [number = '', ...lines] = section.split('\n');
+      return /^\d+$/.test(number) && Number(number) < nodes
+        ? parseNodeKeys(Number(number), lines.join('\n'))
+        : undefined;
+    })
+    .filter((keys) => keys !== undefined)
+    .sort((a, b) => a.node - b.node);
+}
+
+/** The key without its comment. */
+async function publicKeyOf(path: string): Promise<string> {
+  return (await readFile(`${path}.pub`, 'utf8')).trim().split(' ').slice(0, 2).join(' ');
+}
+
+async function replace(path: string, content: string, mode: number): Promise<void> {
+  await writeFile(`${path}.new`, content, { mode });
+  await rename(`${path}.new`, path);
+}

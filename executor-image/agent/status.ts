@@ -1,0 +1,35 @@
+/** The node agent's HTTP: `/livez`, `/readyz`, `/status`. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { type NodeStatus, ports } from '../contract.js';
+
+/** Serves what `read` says, on all addresses: Mesos' health check comes from 127.0.0.1 in the container. */
+export function serveStatus(read: () => NodeStatus): Promise<Server> {
+  const server = createServer((request, response) => {
+    const status = read();
+    switch (request.method === 'GET' || request.method === 'HEAD' ? request.url : undefined) {
+      case '/livez':
+        // Would a restart help? Not while this answers: a node that waits for a quorum is alive.
+        return answer(response, 200, { alive: true });
+      case '/readyz':
+        return answer(response, status.ready ? 200 : 503, { ready: status.ready, reason: status.reason });
+      case '/status':
+        return answer(response, 200, status);
+      default:
+        return answer(response, 404, { error: 'there is GET /livez, /readyz and /status' });
+    }
+  });
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(ports.nodeAgent, '0.0.0.0', () => resolve(server));
+  });
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+  });
+  response.end(text);
+}

@@ -1,0 +1,118 @@
+/** Starts a node's duties in order, keeps them running, and takes them down in order with a hand-over. */
+import { networkInterfaces } from 'node:os';
+import type { Logger } from 'winston';
+import { contractVersion, type NodeStatus, type TaskEnvironment } from '../contract.js';
+import { sleep } from './clock.js';
+import { Directory, type NodeRecord } from './directory.js';
+import { messageOf } from './errors.js';
+import { hexId } from './etcd/client.js';
+import { EtcdMember } from './etcd/member.js';
+import { Heartbeat } from './heartbeat.js';
+import { writeHosts } from './hosts.js';
+import { ownAddress } from './identity.js';
+import { Leadership } from './leadership.js';
+import { Notebook } from './notebook.js';
+import { Ssh } from './ssh/duty.js';
+import { serveStatus } from './status.js';
+import { prepareVolume } from './volume.js';
+
+/**
+ * Runs the node until `stop` is aborted, then takes it down.
+ * @throws NodeEnd when the node cannot go on.
+ */
+export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSignal): Promise<void> {
+  const of = (duty: string) => log.child({ duty });
+  const address = ownAddress(task.node, task.addresses, networkInterfaces());
+  const self: NodeRecord = { node: task.node, address, taskId: task.taskId, incarnation: task.incarnation };
+
+  const etcd = new EtcdMember(task, address, of('etcd'));
+  const directory = new Directory(etcd.client, address, of('directory'));
+  const heartbeat = new Heartbeat(self, task.leaseTtlS, etcd, of('heartbeat'));
+  const notebook = new Notebook(task, of('notebook'));
+  const leadership = new Leadership(self, task.leaseTtlS, etcd, directory, notebook, of('leadership'));
+  const ssh = new Ssh(task.node, task.addresses, of('ssh'));
+
+  const startedAt = performance.now();
+  let phase = 'looking at the shared volume';
+  const readStatus = (): NodeStatus => {
+    const ready = phase === '' && etcd.serves && heartbeat.heard;
+    const { role, memberId } = etcd.standing;
+    const holder = directory.view?.holder;
+    return {
+      contractVersion,
+      ...self,
+      generation: task.generation,
+      uptimeS: Math.round((performance.now() - startedAt) / 1000),
+      ready,
+      reason:
+        phase || (etcd.serves && !heartbeat.heard ? 'the cluster does not hear this node' : etcd.reason),
+      etcd: {
+        role,
+        ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
+        ...(etcd.start === undefined ? {} : { start: etcd.start }),
+      },
+      notebook: {
+        ...(holder === undefined ? {} : { holderTaskId: holder.taskId }),
+        state: notebook.state,
+      },
+      live: (directory.view?.live ?? []).map((node) => node.address),
+    };
+  };
+
+  directory.onChange = (view) => {
+    try {
+      if (writeHosts(view)) log.info(`hosts: ${view.live.map(({ node }) => node).join(', ')} live`);
+    } catch (error) {
+      log.error(`/etc/hosts cannot be written: ${messageOf(error)}`);
+    }
+    ssh.nudge();
+    leadership.nudge();
+  };
+  etcd.onChange = () => {
+    directory.nudge();
+    leadership.nudge();
+  };
+
+  const status = await serveStatus(readStatus);
+  const volumeType = await prepareVolume(task.node);
+  log.info(`the shared volume is there (${volumeType})`);
+  phase = 'making keys';
+  const running = new AbortController();
+  // etcd needs no key, and the first start is worth a parallel.
+  const duties = [etcd.run(running.signal), directory.run(running.signal), heartbeat.run(running.signal)];
+  duties.push(
+    ssh.prepare().then(() => {
+      phase = '';
+      return ssh.run(running.signal);
+    }),
+  );
+  duties.push(leadership.run(running.signal));
+
+  await Promise.race([
+    ...duties,
+    new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true })),
+  ])
+    .then(() => takeDown())
+    .catch(async (error) => {
+      // The node ends with that error's code whatever else fails; Jupyter must not outlive its keeper.
+      await notebook.kill('the node agent ends').catch(() => undefined);
+      throw error;
+    });
+
+  /** About 6 s at the most, of the 10 s that Mesos leaves between SIGTERM and SIGKILL. */
+  async function takeDown(): Promise<void> {
+    phase = 'leaving';
+    log.info('leaving: Jupyter first, then the key, leadership, the heartbeat, etcd');
+    await within(4000, 'the hand-over', leadership.leave());
+    await within(1000, 'the farewell', heartbeat.leave());
+    running.abort();
+    await Promise.all([etcd.stop(), ssh.stop()]);
+    status.close();
+    log.info('gone');
+  }
+
+  async function within(ms: number, what: string, work: Promise<void>): Promise<void> {
+    const tooLong = sleep(ms).then(() => Promise.reject(new Error(`took longer than ${ms / 1000} s`)));
+    await Promise.race([work, tooLong]).catch((error) => log.warn(`${what}: ${messageOf(error)}`));
+  }
+}

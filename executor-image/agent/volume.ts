@@ -1,0 +1,114 @@
+/** The shared volume: really mounted, writable by use, with its trusted directory. Nothing here can hang the node agent. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { containerPaths, tokenFileName } from '../contract.js';
+import { messageOf, NodeEnd } from './errors.js';
+
+/**
+ * Runs a shell script that may touch the volume, and resolves with what it prints. A lost brick makes every call on a
+ * GlusterFS mount hang for `network.ping-timeout`, and no signal ends a process that waits there: so it is a child, and
+ * given up after a time.
+ */
+export function onVolume(
+  script: string,
+  args: readonly string[],
+  input = '',
+  timeoutMs = 10_000,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-euc', script, 'sh', ...args], { stdio: 'pipe', detached: true });
+    let out = '';
+    let err = '';
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      reject(new Error(`the shared volume did not answer within ${timeoutMs / 1000} s`));
+    }, timeoutMs);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.on('error', reject);
+    child.on('close', (status) => {
+      clearTimeout(timer);
+      if (status === 0) resolve(out);
+      else reject(new Error(err.trim() || `a script on the shared volume ended with status ${status}`));
+    });
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended at this very moment.
+  }
+}
+
+/** The type of the file system that is mounted at `path`, by /proc/self/mountinfo; undefined when none is. */
+export function mountType(mountinfo: string, path: string): string | undefined {
+  let type: string | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const fields = line.split(' ');
+    const point = fields[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(parseInt(octal, 8)),
+    );
+    // Of mounts over one another, the last one shows.
+    if (point === path) type = fields[fields.indexOf('-') + 1];
+  }
+  return type;
+}
+
+const prepare = `
+umask 077
+trusted=$1 token=$2 notebooks=$3 node=$4
+mkdir "$trusted" 2>/dev/null || [ -d "$trusted" ]
+mode=$(stat -c %a:%u "$trusted")
+if [ "$mode" != 700:0 ]; then
+  echo "$trusted has mode and owner $mode, not 700:0: others may have read or changed what is in it; look into it, then chmod or remove it" >&2
+  exit 1
+fi
+probe="$trusted/.probe-$node"
+echo probe > "$probe" && sync "$probe" && rm "$probe"
+(umask 022; mkdir -p "$notebooks")
+mkdir -p "$trusted/ssh"
+if [ ! -s "$trusted/$token" ]; then
+  draft=$(mktemp "$trusted/.$token.XXXXXX")
+  od -An -N24 -tx1 /dev/urandom | tr -d ' \\n' > "$draft"
+  sync "$draft"
+  ln "$draft" "$trusted/$token" 2>/dev/null || [ -s "$trusted/$token" ]
+  rm -f "$draft"
+fi
+`;
+
+/**
+ * Sees to it that the volume can be used: the trusted directory, the notebook token (whoever comes first makes it, by
+ * `link`, which has one winner) and the notebooks' directory are there when it returns.
+ * @throws NodeEnd `volumeUnusable`
+ */
+export async function prepareVolume(node: number): Promise<string> {
+  const type = mountType(readFileSync('/proc/self/mountinfo', 'utf8'), containerPaths.shared);
+  if (type === undefined) {
+    throw new NodeEnd(
+      'volumeUnusable',
+      `nothing is mounted at ${containerPaths.shared}: start the container with the shared directory as a volume there`,
+    );
+  }
+  try {
+    await onVolume(
+      prepare,
+      [containerPaths.trusted, tokenFileName, containerPaths.notebooks, String(node)],
+      '',
+      20_000,
+    );
+  } catch (error) {
+    throw new NodeEnd(
+      'volumeUnusable',
+      `the shared volume at ${containerPaths.shared} (${type}) cannot be used: ${messageOf(error)}`,
+    );
+  }
+  return type;
+}
