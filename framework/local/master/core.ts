@@ -40,7 +40,6 @@ import { validateFramework, validateOffers, validateTask } from './validation.js
 export interface CoreOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly newUuid: () => string;
   readonly masterInfo: MasterInfo;
   readonly heartbeatMs: number;
   readonly allocationIntervalMs: number;

@@ -172,7 +172,6 @@ export class EmbeddedMaster implements MasterAddress {
     const core = new MasterCore({
       clock,
       logger: options.logger,
-      newUuid: randomUUID,
       masterInfo: this.#masterInfo(),
       heartbeatMs: options.heartbeatMs ?? 15_000,
       allocationIntervalMs: options.allocationIntervalMs ?? 1000,
