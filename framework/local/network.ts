@@ -13,6 +13,7 @@ import {
 import { CodedError } from '../errors.js';
 import { mustRun, run } from './command.js';
 import { instanceLabel, isStale } from './instance.js';
+import { reachedHosts } from './reached-hosts.js';
 
 export interface LocalNetwork {
   readonly name: string;
@@ -172,7 +173,7 @@ export async function ensureNetwork(options: EnsureNetworkOptions): Promise<Loca
         return parsed === undefined ? [] : [{ network: parsed, by: `the Docker network ${network.Name}` }];
       }),
     );
-  const taken = [...others, ...hostNetworks()];
+  const taken = [...others, ...hostNetworks(), ...(await reachedHosts())];
   const subnet = options.subnet ?? chooseSubnet(candidateSubnets, taken);
   if (subnet === undefined) {
     throw new CodedError(

@@ -9,6 +9,7 @@ import {
   parseRoutes,
   type TakenNetwork,
 } from '../../../framework/local/network.js';
+import { connectedAddresses, nameServers } from '../../../framework/local/reached-hosts.js';
 
 const network = (text: string) => {
   const parsed = parseNetwork(text);
@@ -94,5 +95,19 @@ describe('the choice of a network', () => {
         '192.0.2.1/32 a route over tun0',
       ],
     );
+  });
+
+  test('a range that has an address which this machine talks to is not taken', () => {
+    const table = [
+      '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+      '   0: 0100007F:13BA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1',
+      '   1: 020200C0:0016 076433C6:C350 01 00000000:00000000 00:00000000 00000000     0        0 2',
+      '   2: 020200C0:0017 087100CB:C350 06 00000000:00000000 00:00000000 00000000     0        0 3',
+    ].join('\n');
+    assert.deepEqual(connectedAddresses(table), ['198.51.100.7']);
+    assert.deepEqual(nameServers('# nameserver 1.1.1.1\nnameserver 10.0.0.53\nnameserver fe80::1\n'), [
+      '10.0.0.53',
+    ]);
+    assert.equal(chooseSubnet(candidateSubnets, taken('192.0.2.0/24', '198.51.100.7/32')), '203.0.113.0/24');
   });
 });
