@@ -75,10 +75,9 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
   undo.add('the master', () => master.stop());
   for (const name of hostNames) {
     const host = await EmbeddedHost.start({
-      master: master.url,
+      master,
       name,
       resources: hostResources(settings, nodes),
-      attributes: {},
       workDirectory: directories.workDirectoryOf(name),
       logger,
     });
