@@ -13,8 +13,6 @@ c.ServerApp.base_url = os.environ["MESOS_JUPYTER_BASE_PATH"]
 c.ServerApp.root_dir = os.environ["MESOS_JUPYTER_NOTEBOOKS"]
 c.ServerApp.allow_root = True
 c.ServerApp.open_browser = False
-# That file would hold the token.
-c.ServerApp.no_browser_open_file = True
 
 # Read here, so that it is in no argument and no variable.
 c.IdentityProvider.token = Path(os.environ["MESOS_JUPYTER_TOKEN_FILE"]).read_text().strip()
