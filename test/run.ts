@@ -1,5 +1,5 @@
 /** Runs the test suites: `node dist/test/run.js [unit|local|image|e2e …]`, all of them by default. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -34,6 +34,9 @@ interface Result {
 
 const compiledTests = join(packageRoot, 'dist/test');
 const terminal = createTerminal();
+/** The runner of the suite that goes on. */
+let running: ChildProcess | undefined;
+let isStopped = false;
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
@@ -48,6 +51,7 @@ async function main(names: readonly string[]): Promise<number> {
   const lines: string[] = [];
   let [passed, failed, skipped] = [0, 0, 0];
   for (const suite of chosen) {
+    if (isStopped) return 130;
     const started = Date.now();
     const result = await runSuite(suite, image);
     passed += result.passed;
@@ -141,6 +145,7 @@ function runNode(
     // Node marks the processes of its own test runner; a runner within one would run nothing.
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
     const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...inherited, ...env } });
+    running = child;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -180,6 +185,11 @@ function settle<T>(promise: Promise<T>): Promise<() => T> {
   );
 }
 
-// Whoever presses Ctrl-C stops the tests, which clean up after themselves; then this ends, too.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+// Who stops the suites stops the one that goes on, which cleans up after itself; then this ends, too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    isStopped = true;
+    running?.kill(signal);
+  });
+}
 process.exit(await main(process.argv.slice(2)));

@@ -145,7 +145,7 @@ async function untilStopped(
     if (times === 1) stop.abort();
     else if (times === 2) {
       say(
-        'Still removing what was made. Once more ends at once, and leaves the rest to the next "mesos-jupyter local".',
+        'Still stopping, and removing what was made. Once more ends at once, and leaves the rest to the next "mesos-jupyter local".',
       );
     } else process.exit(130);
   });

@@ -175,8 +175,20 @@ async function bootstrapBase(
       await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.bootstrapped], options);
     });
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    // debootstrap mounts /proc and /sys in there, and takes them away again, unless it was killed.
+    for (const point of mountsBelow(directory)) await run('umount', ['--lazy', point]);
+    if (mountsBelow(directory).length === 0) rmSync(directory, { recursive: true, force: true });
+    else terminal.warn(`${directory} is left behind: something is mounted in it`);
   }
+}
+
+/** Innermost first. The fifth field of a line is where the mount is. */
+function mountsBelow(directory: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${directory}/`))
+    .reverse();
 }
 
 function freeBytes(directory: string): number {

@@ -1,5 +1,6 @@
 /** All that `mesos-jupyter local` prints goes through here: lines, long steps with their elapsed time, tables. */
 import { stripVTControlCharacters } from 'node:util';
+import { CodedError } from '../errors.js';
 
 export interface Terminal {
   /** A line of the story. */
@@ -77,7 +78,7 @@ export function createTerminal(options: TerminalOptions = {}): Terminal {
         finish('done in');
         return result;
       } catch (error) {
-        finish('failed after');
+        finish(isInterruption(error) ? 'stopped after' : 'failed after');
         throw error;
       }
     },
@@ -94,6 +95,10 @@ export function createTerminal(options: TerminalOptions = {}): Terminal {
       for (const row of rows) line(format(row));
     },
   };
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof CodedError && error.code === 'INTERRUPTED';
 }
 
 /** `7 s`, `2 min 05 s`. */
