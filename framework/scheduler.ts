@@ -15,12 +15,14 @@ import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
+import { createDetector } from './mesos/detector.js';
 import { MesosDriver } from './mesos/driver.js';
 import { frameworkInfoFor } from './mesos/framework-info.js';
 import { takeResources } from './mesos/resources.js';
 import type { Offer, Resource, TaskInfo } from './mesos/schema/codec.js';
 import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
+import { loadTransport, type Transport } from './mesos/transport.js';
 import { openFileStore } from './store/file-store.js';
 import type { Store } from './store/store.js';
 
@@ -62,6 +64,7 @@ interface Dependencies {
  * @throws CodedError when the state file cannot be used, or is another cluster's
  */
 export async function startScheduler(settings: Settings, { logger }: Dependencies): Promise<Scheduler> {
+  const transport = loadTransport(settings, process.env);
   const store = await openFileStore(settings.stateFile);
   try {
     const record = await store.load();
@@ -71,6 +74,7 @@ export async function startScheduler(settings: Settings, { logger }: Dependencie
       record,
       spec: specOf(settings),
       settings,
+      transport,
       logger,
       taskInfo: (launch, resources) => taskInfoFor(settings, launch, resources),
     });
@@ -87,6 +91,10 @@ type TeardownSettings = Checked<
   | 'user'
   | 'role'
   | 'principal'
+  | 'secretFile'
+  | 'tlsCaFile'
+  | 'tlsCertFile'
+  | 'tlsKeyFile'
   | 'failoverTimeoutS'
   | 'hostname'
   | 'stateFile'
@@ -100,6 +108,7 @@ export async function tearDownFramework(
   settings: TeardownSettings,
   { logger }: Dependencies,
 ): Promise<{ frameworkId: string }> {
+  const transport = loadTransport(settings, process.env);
   const store = await openFileStore(settings.stateFile);
   const record = await store.load();
   const frameworkId = record?.frameworkId;
@@ -115,6 +124,7 @@ export async function tearDownFramework(
     record,
     spec: { ...teardownSpec, addresses: record.addresses },
     settings,
+    transport,
     logger,
     taskInfo: () => {
       throw new Error('a teardown launches nothing');
@@ -165,6 +175,7 @@ interface RunningOptions {
   readonly record: ClusterRecord | undefined;
   readonly spec: ClusterSpec;
   readonly settings: TeardownSettings;
+  readonly transport: Transport;
   readonly logger: Logger;
   readonly taskInfo: (launch: Launch, resources: readonly Resource[]) => TaskInfo;
 }
@@ -196,7 +207,12 @@ class RunningScheduler implements Scheduler {
     // Whoever waits for `done` hears of it; nobody has to.
     this.done.catch(() => {});
     this.#driver = new MesosDriver({
-      masters: mastersOf(settings.master),
+      detector: createDetector(settings.master, {
+        // ZooKeeper tells no scheme: masters are asked by TLS where something of it is set.
+        secure: Object.keys(options.transport.tls).length > 0,
+        logger,
+      }),
+      transport: options.transport,
       frameworkInfo: frameworkInfoFor(settings),
       firstTimeoutMs: settings.masterTimeoutS * 1000,
       logger,
@@ -351,16 +367,6 @@ class RunningScheduler implements Scheduler {
     });
     this.#driver.calls.accept(offerIds, tasks);
   }
-}
-
-function mastersOf(setting: string): string[] {
-  if (setting.startsWith('zk://')) {
-    throw new CodedError(
-      'CONFIG_INVALID',
-      'master: zk:// is not followed yet: give http://HOST:PORT of the masters, separated by commas',
-    );
-  }
-  return setting.split(',');
 }
 
 function stateText(phase: Phase): string {

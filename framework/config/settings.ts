@@ -84,9 +84,9 @@ const dockerParameter = z
 
 export type DockerParameter = Readonly<z.output<typeof dockerParameter>>;
 
-/** An URL of a master, or of several; `zk://` names are taken here, and refused by the driver as long as it knows no ZooKeeper. */
+/** An URL of a master, or of several, or of the masters' path in ZooKeeper. */
 const master = text('text').transform((value, context) => {
-  const help = 'give http://HOST:PORT, several of them separated by commas';
+  const help = 'give http://HOST:PORT, several of them separated by commas, or zk://HOST:PORT,…/PATH';
   const problem = (message: string) => {
     context.addIssue(`${message}: ${help}`);
     return z.NEVER;
@@ -147,8 +147,8 @@ export const settingTable = {
     kind: 'text',
     group: 'Mesos',
     takes: 'URL',
-    help: 'Mesos master, http://HOST:PORT; several separated by commas',
-    more: 'The one that leads is found among them. `zk://HOST:PORT,…/PATH` is understood, but not yet followed.',
+    help: 'Mesos master, http://HOST:PORT[,…] or zk://HOST:PORT[,…]/PATH',
+    more: 'Of several masters, the one that leads is found. With ZooKeeper, a change of leader is followed at once; masters are then asked by TLS where a `tls…File` is set.',
     schema: master,
   }),
   masterTimeoutS: setting({
@@ -188,6 +188,36 @@ export const settingTable = {
     takes: 'NAME',
     help: 'principal that the framework registers with',
     schema: text('a name').optional(),
+  }),
+  secretFile: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'FILE',
+    help: "file with the principal's secret",
+    more: 'Or put the secret itself into the variable `MESOS_JUPYTER_SECRET`. It is never logged.',
+    schema: absolutePath('a file').optional(),
+  }),
+  tlsCaFile: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'FILE',
+    help: "certificates that the master's is checked against, PEM",
+    defaultText: "Node's own",
+    schema: absolutePath('a file').optional(),
+  }),
+  tlsCertFile: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'FILE',
+    help: 'client certificate for the master, PEM',
+    schema: absolutePath('a file').optional(),
+  }),
+  tlsKeyFile: setting({
+    kind: 'text',
+    group: 'Mesos',
+    takes: 'FILE',
+    help: "the client certificate's key, PEM",
+    schema: absolutePath('a file').optional(),
   }),
   failoverTimeoutS: setting({
     kind: 'number',

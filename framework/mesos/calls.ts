@@ -9,6 +9,7 @@ import mesosFramework from 'mesos-framework';
 import helpers from 'mesos-framework/lib/helpers.js';
 import type { Logger } from '../log.js';
 import type { AgentID, OfferID, TaskInfo } from './schema/codec.js';
+import type { Transport } from './transport.js';
 
 /** A call that has had no answer for this long is given up. */
 const callTimeoutMs = 15_000;
@@ -22,6 +23,7 @@ export interface CallFailure {
 
 export interface CallsOptions {
   readonly master: URL;
+  readonly transport: Transport;
   readonly frameworkName: string;
   readonly frameworkId: string;
   readonly streamId: string;
@@ -42,10 +44,13 @@ export class MesosCalls {
   readonly #scheduler: InstanceType<typeof mesosFramework.Scheduler>;
   readonly #agent: Agent;
 
-  constructor({ master, frameworkName, frameworkId, streamId, logger, onFailure }: CallsOptions) {
+  constructor(options: CallsOptions) {
+    const { master, transport, frameworkName, frameworkId, streamId, logger, onFailure } = options;
     const secure = master.protocol === 'https:';
     const port = Number(master.port || (secure ? 443 : 80));
-    this.#agent = inOrder(secure ? new SecureAgent(agentOptions) : new Agent(agentOptions));
+    this.#agent = inOrder(
+      secure ? new SecureAgent({ ...agentOptions, ...transport.tls }) : new Agent(agentOptions),
+    );
     this.#scheduler = new mesosFramework.Scheduler({ masterUrl: master.hostname, port, frameworkName });
     this.#scheduler.frameworkId = frameworkId;
     this.#scheduler.mesosStreamId = streamId;
@@ -53,6 +58,10 @@ export class MesosCalls {
       ...this.#scheduler.requestTemplate,
       protocol: master.protocol,
       agent: this.#agent,
+      headers: {
+        ...this.#scheduler.requestTemplate.headers,
+        ...(transport.authorization !== undefined && { authorization: transport.authorization }),
+      },
     };
     this.#scheduler.on('error', (error: unknown) => {
       const failure = failureOf(error);

@@ -3,19 +3,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { MesosCalls } from './calls.js';
+import type { MasterDetector } from './detector.js';
 import type { Event, FrameworkInfo } from './schema/codec.js';
 import { SubscriptionRefused, subscribe } from './subscription.js';
+import type { Transport } from './transport.js';
 
 /** Where the driver is; every change is logged with its reason. */
 export type Connection =
   | { readonly state: 'disconnected' }
+  | { readonly state: 'detecting' }
   | { readonly state: 'connecting'; readonly master: string }
   | { readonly state: 'subscribed'; readonly master: string; readonly calls: MesosCalls }
   | { readonly state: 'backingOff'; readonly forMs: number };
 
 export interface DriverOptions {
-  /** One or several masters; the leader is found among them by their own redirections. */
-  readonly masters: readonly string[];
+  readonly detector: MasterDetector;
+  readonly transport: Transport;
   /** Without the id, which is passed to `run`. */
   readonly frameworkInfo: Omit<FrameworkInfo, 'id'>;
   /** How long the first subscription may take; after it, the driver tries for ever. In milliseconds. */
@@ -62,16 +65,21 @@ export class MesosDriver {
    * @throws CodedError when going on makes no sense: refused, taken over, never reached
    */
   async run(frameworkId: string | undefined): Promise<void> {
-    const { masters, logger, firstTimeoutMs, random } = this.#options;
+    const { detector, logger, firstTimeoutMs, random } = this.#options;
     const started = performance.now();
+    const untilFirst = (): number => Math.max(0, started + firstTimeoutMs - performance.now());
     let id = frameworkId;
     let removedOnce = false;
     let attempt = 0;
-    let target = 0;
+    detector.onLeaderChange(() => this.#stream.abort());
     while (!this.#stopped.signal.aborted) {
-      const master = masters[target % masters.length];
-      if (master === undefined) throw new RangeError('no master given');
-      const end = await this.#subscribeOnce(new URL(master), id);
+      this.#connection = { state: 'detecting' };
+      const master = await this.#detect(this.#everSubscribed ? undefined : untilFirst());
+      if (this.#stopped.signal.aborted) return;
+      const end: StreamEnd =
+        master === undefined
+          ? { reason: `${detector.description} names no leading master`, removed: false }
+          : await this.#subscribeOnce(master, id);
       if (this.#stopped.signal.aborted) return;
       if (end.frameworkId !== undefined) {
         id = end.frameworkId;
@@ -79,10 +87,7 @@ export class MesosDriver {
       }
       if (end.removed) {
         if (removedOnce) {
-          throw new CodedError(
-            'FRAMEWORK_REMOVED',
-            `the master at ${master} removed the framework twice: ${end.reason}`,
-          );
+          throw new CodedError('FRAMEWORK_REMOVED', `the master removed the framework twice: ${end.reason}`);
         }
         removedOnce = true;
         logger.warn(
@@ -91,13 +96,12 @@ export class MesosDriver {
         id = undefined;
         continue;
       }
-      if (!this.#everSubscribed && performance.now() - started > firstTimeoutMs) {
+      if (!this.#everSubscribed && untilFirst() === 0) {
         throw new CodedError(
           'MASTER_UNREACHABLE',
-          `no leading Mesos master was found at ${masters.join(', ')} within ${firstTimeoutMs / 1000} s; last: ${end.reason}. Check the address, and that the master runs`,
+          `no leading Mesos master was found at ${detector.description} within ${firstTimeoutMs / 1000} s; last: ${end.reason}. Check the address, and that the master runs`,
         );
       }
-      target += 1;
       const most = Math.min(backoffLongestMs, backoffFirstMs * 2 ** Math.min(attempt, 10));
       attempt += 1;
       const forMs = Math.round(most * (1 - random() / 2));
@@ -110,6 +114,20 @@ export class MesosDriver {
   stop(): void {
     this.#stopped.abort();
     this.#stream.abort();
+    this.#options.detector.close();
+  }
+
+  /** The master to try; undefined when none was found within `timeoutMs`, or when stopped. */
+  async #detect(timeoutMs: number | undefined): Promise<URL | undefined> {
+    const signals = [this.#stopped.signal];
+    if (timeoutMs !== undefined) signals.push(AbortSignal.timeout(Math.ceil(timeoutMs)));
+    const signal = AbortSignal.any(signals);
+    try {
+      return await this.#options.detector.next(signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   /** One stream from its beginning to its end, redirections included. */
@@ -130,11 +148,12 @@ export class MesosDriver {
   }
 
   async #follow(master: URL, frameworkId: string | undefined): Promise<StreamEnd> {
-    const { frameworkInfo, onEvent } = this.#options;
+    const { frameworkInfo, transport, onEvent } = this.#options;
     this.#stream = new AbortController();
     this.#enter({ state: 'connecting', master: master.host }, `subscribing at ${master.host}`);
     const { streamId, events } = await subscribe({
       master,
+      transport,
       frameworkInfo: { ...frameworkInfo, ...(frameworkId !== undefined && { id: { value: frameworkId } }) },
       signal: AbortSignal.any([this.#stopped.signal, this.#stream.signal]),
     });
@@ -155,9 +174,10 @@ export class MesosDriver {
   }
 
   #subscribed(master: URL, frameworkId: string, streamId: string): void {
-    const { frameworkInfo, logger, onCallFailed } = this.#options;
+    const { frameworkInfo, transport, logger, onCallFailed } = this.#options;
     const calls = new MesosCalls({
       master,
+      transport,
       frameworkName: frameworkInfo.name,
       frameworkId,
       streamId,

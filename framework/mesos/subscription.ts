@@ -3,6 +3,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { RecordReader } from './recordio.js';
 import { decodeEvent, type Event, type FrameworkInfo, formatCall } from './schema/codec.js';
+import type { Transport } from './transport.js';
 
 /** Offers of ten thousand hosts are some 10 MB. */
 const maxRecordBytes = 64 * 1024 * 1024;
@@ -34,6 +35,7 @@ export interface Stream {
 
 export interface SubscribeOptions {
   readonly master: URL;
+  readonly transport: Transport;
   readonly frameworkInfo: FrameworkInfo;
   readonly signal: AbortSignal;
 }
@@ -42,7 +44,12 @@ export interface SubscribeOptions {
  * @throws SubscriptionRefused when the master answers something else than 200
  * @throws Error when no answer comes
  */
-export async function subscribe({ master, frameworkInfo, signal }: SubscribeOptions): Promise<Stream> {
+export async function subscribe({
+  master,
+  transport,
+  frameworkInfo,
+  signal,
+}: SubscribeOptions): Promise<Stream> {
   const { request, response } = await post(
     new URL('/api/v1/scheduler', master),
     formatCall({
@@ -50,6 +57,7 @@ export async function subscribe({ master, frameworkInfo, signal }: SubscribeOpti
       ...(frameworkInfo.id !== undefined && { framework_id: frameworkInfo.id }),
       subscribe: { framework_info: frameworkInfo },
     }),
+    transport,
     signal,
   );
   const streamId = response.headers['mesos-stream-id'];
@@ -88,6 +96,7 @@ async function* readEvents(request: ClientRequest, response: IncomingMessage): A
 function post(
   url: URL,
   body: string,
+  { authorization, tls }: Transport,
   signal: AbortSignal,
 ): Promise<{ request: ClientRequest; response: IncomingMessage }> {
   return new Promise((resolve, reject) => {
@@ -97,7 +106,12 @@ function post(
       signal,
       // A connection of its own: the stream occupies it for as long as it lasts.
       agent: false,
-      headers: { 'content-type': 'application/json', accept: 'application/x-protobuf' },
+      ...tls,
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/x-protobuf',
+        ...(authorization !== undefined && { authorization }),
+      },
     });
     request.on('error', reject);
     request.on('response', (response) => resolve({ request, response }));

@@ -20,6 +20,7 @@ describe('calls to the master', () => {
     failed = new EventEmitter();
     calls = new MesosCalls({
       master: new URL(master.url),
+      transport: { tls: {} },
       frameworkName: 'name with spaces',
       frameworkId: 'f-1',
       streamId: 'stream-1',

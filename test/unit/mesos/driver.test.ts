@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { silentLogger } from '../../../framework/log.js';
+import { createDetector } from '../../../framework/mesos/detector.js';
 import { MesosDriver } from '../../../framework/mesos/driver.js';
 import type { Event } from '../../../framework/mesos/schema/codec.js';
 import { StubMaster } from './stub-master.js';
@@ -36,7 +37,11 @@ describe('the driver', () => {
       heard.emit(what);
     };
     driver = new MesosDriver({
-      masters: options.masters ?? [master.url],
+      detector: createDetector((options.masters ?? [master.url]).join(), {
+        secure: false,
+        logger: silentLogger,
+      }),
+      transport: { tls: {} },
       frameworkInfo: { user: 'root', name: 'test', failover_timeout: 60, checkpoint: true, roles: ['r'] },
       firstTimeoutMs: options.firstTimeoutMs ?? 60_000,
       logger: silentLogger,
