@@ -21,6 +21,7 @@ export class Leadership {
   #deadlineMs = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #handedBackAtMs: number[] = [];
+  #leaving = false;
 
   constructor(
     readonly self: NodeRecord,
@@ -42,7 +43,7 @@ export class Leadership {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.#leaving) {
       try {
         if (this.#lease !== undefined) await this.#renew(this.#lease);
         else await this.#contend();
@@ -68,7 +69,7 @@ export class Leadership {
         this.log.debug(`taking the notebook key: ${messageOf(error)}`);
         return false;
       });
-    if (!created) {
+    if (!created || this.#leaving) {
       await lease.revoke();
       return;
     }
@@ -138,6 +139,7 @@ export class Leadership {
   /** Gives up the notebook in an orderly way: Jupyter stops, then the key is free, then another node leads. */
   async leave(): Promise<void> {
     const lease = this.#lease;
+    this.#leaving = true;
     this.#forget();
     await this.notebook.stop(1500);
     await lease

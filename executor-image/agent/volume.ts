@@ -65,7 +65,7 @@ export function mountType(mountinfo: string, path: string): string | undefined {
 const prepare = `
 umask 077
 trusted=$1 token=$2 notebooks=$3 node=$4
-mkdir "$trusted" 2>/dev/null || [ -d "$trusted" ]
+[ -d "$trusted" ] || mkdir "$trusted" || [ -d "$trusted" ]
 mode=$(stat -c %a:%u "$trusted")
 if [ "$mode" != 700:0 ]; then
   echo "$trusted has mode and owner $mode, not 700:0: others may have read or changed what is in it; look into it, then chmod or remove it" >&2

@@ -94,9 +94,10 @@ export class EtcdMember {
   }
 
   async stop(): Promise<void> {
-    await this.#program?.stop(2500);
+    // First, since etcd waits for its clients' streams to end.
     this.observer.close();
     this.client.close();
+    await this.#program?.stop(2500);
   }
 
   async #observe(): Promise<{ observation: Observation; view: View }> {

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { docker, exitStatusOf, logsOf } from '../support/docker.js';
+import { waitFor } from '../support/wait.js';
+import { TestCluster } from './cluster.js';
+
+describe('a cluster that loses nodes', () => {
+  let cluster: TestCluster;
+  let leader: number;
+
+  before(async () => {
+    cluster = await TestCluster.create();
+    await cluster.startAll();
+    leader = await cluster.settled(30_000);
+    await cluster.jupyter(leader).writeFile('kept.txt', 'through everything');
+  });
+  after(async (t) => {
+    if (process.env['MESOS_JUPYTER_TEST_LOGS'] !== undefined) console.log(await cluster?.logs(), t);
+    await cluster?.remove();
+  });
+
+  const others = (node: number) => cluster.nodes.filter((other) => other !== node);
+
+  test('the leader’s container is killed: Jupyter answers elsewhere with the same file and token, and hosts close up', async (t) => {
+    const { token } = cluster;
+    const killed = performance.now();
+    await docker('kill', '--signal', 'KILL', cluster.container(leader));
+    const survivors = others(leader);
+    const next = await waitFor('Jupyter elsewhere', 20_000, async () => {
+      const [node] = await cluster.serving(survivors);
+      return node === undefined ? undefined : { node };
+    });
+    t.diagnostic(
+      `kill -9 of the leader's container → Jupyter answers elsewhere: ${Math.round(performance.now() - killed)} ms`,
+    );
+    assert.ok(survivors.includes(next.node));
+    assert.equal(cluster.token, token);
+    assert.equal(await cluster.jupyter(next.node).readFile('kept.txt'), 'through everything');
+    for (const node of survivors) {
+      await waitFor('hosts that close up', 5000, async () => {
+        const names = (await cluster.hosts(node)).map((line) => line.replace(' notebook', ''));
+        assert.deepEqual(
+          names,
+          survivors.map((each, position) => `${cluster.address(each)} node${position} jupyter-${each}`),
+        );
+        return true;
+      });
+    }
+  });
+
+  test('its next task at the same address is a started voter again, and hosts list three', async (t) => {
+    const started = performance.now();
+    const node = leader;
+    await cluster.start(node);
+    leader = await cluster.settled(30_000);
+    t.diagnostic(
+      `a relaunched node's container started → settled: ${Math.round(performance.now() - started)} ms`,
+    );
+    const status = await cluster.status(node);
+    assert.equal(status.etcd.start, 'join');
+    const members = await cluster.exec(node, 'etcdctl', 'member', 'list');
+    assert.match(members, new RegExp(`started, node-${node}-incarnation-2, .*, false`));
+    assert.equal(members.split('\n').length, 3);
+    const hostname = await cluster.exec(node, 'hostname');
+    // Its new host key and its new user key are known to the others, and theirs to it.
+    for (const other of others(node)) {
+      const there = () => cluster.exec(other, 'ssh', '-o', 'BatchMode=yes', `jupyter-${node}`, 'hostname');
+      assert.equal(await waitFor('ssh to the new task', 10_000, there), hostname);
+      await waitFor('ssh from the new task', 10_000, () =>
+        cluster.exec(node, 'ssh', '-o', 'BatchMode=yes', `jupyter-${other}`, 'hostname'),
+      );
+    }
+  });
+
+  test('two nodes die and are relaunched one after another', async () => {
+    for (const node of [0, 1]) {
+      await docker('kill', '--signal', 'KILL', cluster.container(node));
+      await cluster.start(node);
+      leader = await cluster.settled(40_000);
+    }
+    assert.equal((await cluster.exec(leader, 'etcdctl', 'member', 'list')).split('\n').length, 3);
+  });
+
+  test('a task that died between the removal of the old member and its own addition is no hindrance to the next', async () => {
+    const [node = 0, other = 0] = others(leader);
+    const { memberId = '' } = (await cluster.status(node)).etcd;
+    await docker('kill', '--signal', 'KILL', cluster.container(node));
+    await waitFor('the removal', 20_000, () => cluster.exec(other, 'etcdctl', 'member', 'remove', memberId));
+    await cluster.start(node);
+    leader = await cluster.settled(40_000);
+  });
+
+  test('a task that died between its addition and its start is no hindrance to the next', async () => {
+    const [node = 0, other = 0] = others(leader);
+    const { memberId = '' } = (await cluster.status(node)).etcd;
+    await docker('kill', '--signal', 'KILL', cluster.container(node));
+    await waitFor('the removal', 20_000, () => cluster.exec(other, 'etcdctl', 'member', 'remove', memberId));
+    const url = `--peer-urls=http://${cluster.address(node)}:2380`;
+    await waitFor('the addition', 20_000, () =>
+      cluster.exec(other, 'etcdctl', 'member', 'add', 'x', '--learner', url),
+    );
+    await cluster.start(node);
+    leader = await cluster.settled(40_000);
+  });
+
+  test('a member that is removed while it runs joins anew', async () => {
+    const [node = 0] = others(leader);
+    const { memberId = '' } = (await cluster.status(node)).etcd;
+    await waitFor('the removal', 20_000, () => cluster.exec(leader, 'etcdctl', 'member', 'remove', memberId));
+    await waitFor('another member', 30_000, async () => {
+      const now = (await cluster.status(node)).etcd;
+      return now.role === 'follower' && now.memberId !== memberId;
+    });
+    leader = await cluster.settled(30_000);
+  });
+
+  test('an etcd that is killed goes on with its log', async () => {
+    const [node = 0] = others(leader);
+    const { memberId } = (await cluster.status(node)).etcd;
+    const former = await cluster.exec(node, 'pgrep', '-x', 'etcd');
+    await cluster.exec(node, 'pkill', '-KILL', '-x', 'etcd');
+    await waitFor(
+      'another process',
+      10_000,
+      async () => (await cluster.exec(node, 'pgrep', '-x', 'etcd')) !== former,
+    );
+    await waitFor('the same member again', 20_000, async () => {
+      const now = await cluster.status(node);
+      return now.ready && now.etcd.memberId === memberId && now.reason === 'etcd is a follower';
+    });
+    leader = await cluster.settled(30_000);
+  });
+
+  test('the holder is told to end: it hands over, ends with 0, and has left the list of the living', async (t) => {
+    const node = leader;
+    const told = performance.now();
+    await docker('kill', '--signal', 'TERM', cluster.container(node));
+    const next = await waitFor('Jupyter elsewhere', 15_000, async () => {
+      const [serving] = await cluster.serving(others(node));
+      return serving === undefined ? undefined : { serving };
+    });
+    t.diagnostic(
+      `SIGTERM to the holder → Jupyter answers elsewhere: ${Math.round(performance.now() - told)} ms`,
+    );
+    const status = await waitFor('its end', 10_000, async () => {
+      const code = await exitStatusOf(cluster.container(node));
+      return code === undefined ? undefined : { code };
+    });
+    t.diagnostic(
+      `SIGTERM to the holder → its container has ended: ${Math.round(performance.now() - told)} ms`,
+    );
+    assert.equal(status.code, 0);
+    assert.deepEqual((await cluster.status(next.serving)).live.includes(cluster.address(node)), false);
+    await cluster.start(node);
+    leader = await cluster.settled(40_000);
+  });
+
+  test('a node agent that is killed takes its container with it, Jupyter and kernels included', async () => {
+    const node = leader;
+    const jupyter = cluster.jupyter(node);
+    await jupyter.startKernel();
+    await cluster.exec(node, 'pkill', '-KILL', '-x', 'node').catch(() => undefined);
+    const status = await waitFor('the end of the container', 10_000, async () => {
+      const code = await exitStatusOf(cluster.container(node));
+      return code === undefined ? undefined : { code };
+    });
+    assert.equal(status.code, 137);
+    assert.equal(await jupyter.probe(), 0);
+    await cluster.start(node);
+    leader = await cluster.settled(40_000);
+    assert.equal(await cluster.jupyter(leader).readFile('kept.txt'), 'through everything');
+  });
+
+  test('no node agent came upon a defect of its own', async () => {
+    for (const name of cluster.all) assert.doesNotMatch(await logsOf(name), /a defect of the node agent/);
+  });
+});
