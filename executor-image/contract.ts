@@ -154,6 +154,11 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   }
   const addresses = text(variables.addresses).split(',');
   const founders = text(variables.founders).split(',');
+  for (const address of addresses) {
+    if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) {
+      throw new EnvironmentError(`${variables.addresses} holds "${address}", which is no IPv4 address`);
+    }
+  }
   const node = integer(variables.node, 0);
   if (node >= addresses.length) {
     throw new EnvironmentError(`${variables.node} is ${node}, but there are ${addresses.length} addresses`);

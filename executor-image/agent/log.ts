@@ -5,7 +5,7 @@ export type Log = Pick<winston.Logger, 'error' | 'warn' | 'info' | 'debug'>;
 
 /** Hides what stands for a notebook token in a line of another program's output. */
 export function withoutTokens(line: string): string {
-  return line.replace(/(token[=:]\s*|Authorization:\s*\S+\s+)[^\s&"']+/gi, '$1…');
+  return line.replace(/(token[=:]\s*|Authorization:\s*\S+\s+)[^\s&"')]+/gi, '$1…');
 }
 
 const line = winston.format.printf(

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { containerPaths, type NodeStatus, ports, type TaskEnvironment, tokenFileName } from '../contract.js';
 import { afterEnd, noBackoff } from './backoff.js';
 import { sleep } from './clock.js';
+import { messageOf } from './errors.js';
 import type { Log } from './log.js';
 import { killAllOf } from './processes.js';
 import { describeEnd, Program } from './program.js';
@@ -22,6 +23,7 @@ export class Notebook {
   /** Ends when the last run has ended and nothing of it is left. */
   #run: Promise<void> = Promise.resolve();
   #keeper: Program | undefined;
+  #stopping = false;
 
   constructor(
     readonly task: TaskEnvironment,
@@ -34,63 +36,79 @@ export class Notebook {
     const wanted = new AbortController();
     this.#wanted = wanted;
     this.#run = this.#run.then(() => this.#keepRunning(wanted.signal));
-    this.#run.catch((error) => this.log.error(`Jupyter cannot be run: ${error}`));
   }
 
   /** Ends Jupyter and all its descendants now. */
   async kill(why: string): Promise<void> {
-    if (this.#wanted === undefined) return;
-    this.log.warn(`killing Jupyter: ${why}`);
-    await this.#end(0);
+    if (this.#wanted !== undefined) this.log.warn(`killing Jupyter: ${why}`);
+    await this.#end();
   }
 
   /** Lets Jupyter shut its kernels down, for at most `graceMs`, and kills what is left. */
   async stop(graceMs: number): Promise<void> {
-    if (this.#wanted === undefined) return;
-    this.log.info('stopping Jupyter');
-    await this.#end(graceMs);
-  }
-
-  async #end(graceMs: number): Promise<void> {
-    const wanted = this.#wanted;
-    this.#wanted = undefined;
-    this.state = 'stopping';
-    if (graceMs > 0 && this.#keeper !== undefined) {
-      this.#keeper.child.kill('SIGTERM');
+    const keeper = this.#keeper;
+    if (this.#wanted !== undefined && keeper?.running) {
+      this.log.info('stopping Jupyter');
+      // A Jupyter that ends from now on is not to be started again.
+      this.state = 'stopping';
+      this.#stopping = true;
+      keeper.child.kill('SIGTERM');
       const over = new AbortController();
-      await Promise.race([this.#jupyterEnd(this.#keeper), sleep(graceMs, over.signal)]);
+      await Promise.race([this.#run, sleep(graceMs, over.signal)]);
       over.abort();
     }
-    wanted?.abort();
-    await killAllOf(this.#keeper?.child.pid, mark);
+    await this.#end();
+  }
+
+  /** Returns when nothing of any run is left, also when another call has ended it. */
+  async #end(): Promise<void> {
+    const wanted = this.#wanted;
+    if (wanted !== undefined) {
+      this.#wanted = undefined;
+      this.state = 'stopping';
+      wanted.abort();
+    }
     await this.#run;
-    if (this.#wanted === undefined) this.state = 'stopped';
-    this.log.info('Jupyter and all that it started are gone');
+    if (this.#wanted !== undefined) return;
+    if (wanted !== undefined) this.log.info('Jupyter and all that it started are gone');
+    this.state = 'stopped';
   }
 
   async #keepRunning(signal: AbortSignal): Promise<void> {
     let backoff = noBackoff;
-    await killAllOf(undefined, mark);
-    while (!signal.aborted) {
-      const started = performance.now();
+    this.#stopping = false;
+    while (!signal.aborted && !this.#stopping) {
       this.state = 'starting';
-      const keeper = await this.#spawn();
-      this.#keeper = keeper;
-      const over = new AbortController();
-      void this.#waitUntilServing(AbortSignal.any([signal, over.signal]), started);
-      const status = await this.#jupyterEnd(keeper);
-      over.abort();
-      await killAllOf(keeper.child.pid, mark);
-      // The keeper goes when it has no child left.
-      await keeper.stop(1000);
-      if (signal.aborted) return;
+      const started = performance.now();
+      const how = await this.#runOnce(signal).catch((error) => `it cannot be started: ${messageOf(error)}`);
+      if (signal.aborted || this.#stopping) return;
       this.state = 'starting';
       backoff = afterEnd(backoff, performance.now() - started);
-      this.log.warn(
-        `Jupyter ended (${status}); starting it again in ${backoff.waitMs} ms: ${keeper.lastWords}`,
-      );
+      this.log.warn(`Jupyter ended (${how}); starting it again in ${backoff.waitMs} ms`);
       await sleep(backoff.waitMs, signal);
     }
+  }
+
+  /** From one start to its end, for whatever reason; nothing of it is left afterwards, nor of what came before. */
+  async #runOnce(signal: AbortSignal): Promise<string> {
+    await killAllOf(undefined, mark);
+    const started = performance.now();
+    const keeper = await this.#spawn();
+    this.#keeper = keeper;
+    const over = new AbortController();
+    signal.addEventListener('abort', () => over.abort(), { signal: over.signal });
+    if (signal.aborted) over.abort();
+    void this.#waitUntilServing(over.signal, started);
+    const aborted = new Promise<string>((resolve) => {
+      if (over.signal.aborted) resolve('it is not wanted any more');
+      over.signal.addEventListener('abort', () => resolve('it is not wanted any more'));
+    });
+    const how = await Promise.race([this.#jupyterEnd(keeper), aborted]);
+    over.abort();
+    await killAllOf(keeper.child.pid, mark);
+    // The keeper goes when it has no child left.
+    await keeper.stop(1000);
+    return `${how}: ${keeper.lastWords}`;
   }
 
   async #spawn(): Promise<Program> {

@@ -76,8 +76,15 @@ export class Ssh {
       hostKey: await publicKeyOf(paths.hostKey),
       userKey: await publicKeyOf(paths.userKey),
     };
-    await onVolume(publishScript, [paths.gathered, `node-${this.node}`], renderNodeKeys(keys));
-    await this.#gather();
+    try {
+      await onVolume(publishScript, [paths.gathered, `node-${this.node}`], renderNodeKeys(keys));
+      await this.#gather();
+    } catch (error) {
+      throw new NodeEnd(
+        'volumeUnusable',
+        `the keys cannot be exchanged over the shared volume: ${messageOf(error)}`,
+      );
+    }
   }
 
   /** Looks for other nodes' keys now: one of them has just come. */

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  EnvironmentError,
+  exitCodeName,
+  exitCodes,
+  readTaskEnvironment,
+  type TaskEnvironment,
+  writeTaskEnvironment,
+} from '../../../executor-image/contract.js';
+
+const task: TaskEnvironment = {
+  node: 1,
+  addresses: ['192.0.2.100', '192.0.2.101', '192.0.2.102'],
+  taskId: 'node-1-4',
+  incarnation: 4,
+  generation: 2,
+  founders: ['node-0-3', 'node-1-3', 'node-2-3'],
+  basePath: '/notebook/',
+  leaseTtlS: 5,
+  cpus: 0.5,
+  logLevel: 'info',
+};
+
+describe('the environment of a task', () => {
+  test('is read as it was written', () => {
+    assert.deepEqual(readTaskEnvironment(writeTaskEnvironment(task)), task);
+    fc.assert(
+      fc.property(
+        fc.nat(2),
+        fc.integer({ min: 1 }),
+        fc.integer({ min: 1 }),
+        (node, incarnation, generation) => {
+          const any = { ...task, node, incarnation, generation };
+          assert.deepEqual(readTaskEnvironment(writeTaskEnvironment(any)), any);
+        },
+      ),
+    );
+  });
+
+  for (const [what, change, message] of [
+    ['nothing set', { MJ_CONTRACT_VERSION: undefined }, /MJ_CONTRACT_VERSION is not set/],
+    ['another version', { MJ_CONTRACT_VERSION: '2' }, /scheduler speaks contract version 2, this image 1/],
+    ['a node that is no number', { MJ_NODE: 'one' }, /MJ_NODE is "one", not a number/],
+    ['a node beyond the addresses', { MJ_NODE: '3' }, /MJ_NODE is 3, but there are 3 addresses/],
+    [
+      'an address that is none',
+      { MJ_ADDRESSES: '192.0.2.100,host,192.0.2.102' },
+      /holds "host", which is no IPv4/,
+    ],
+    ['a broken incarnation', { MJ_INCARNATION: '1.5' }, /MJ_INCARNATION is "1.5", not a whole number/],
+    ['a founder too few', { MJ_FOUNDERS: 'a,b' }, /MJ_FOUNDERS names 2 tasks for 3 addresses/],
+    ['a base path without its slash', { MJ_BASE_PATH: '/notebook' }, /slash at both ends/],
+    ['a lease of a second', { MJ_LEASE_TTL_S: '1' }, /MJ_LEASE_TTL_S is "1", not a number of at least 2/],
+    ['no task', { MJ_TASK_ID: '' }, /MJ_TASK_ID is not set/],
+  ] as const) {
+    test(`is refused with ${what}, by name`, () => {
+      const env: Record<string, string | undefined> = { ...writeTaskEnvironment(task), ...change };
+      assert.throws(
+        () => readTaskEnvironment(env),
+        (error) => error instanceof EnvironmentError && message.test(error.message),
+      );
+    });
+  }
+});
+
+test('exit codes are told apart from those of Docker, shells and signals', () => {
+  for (const code of Object.values(exitCodes)) {
+    assert.ok(![0, 1, 2, 125, 126, 127, 255].includes(code) && !(code >= 128 && code <= 165));
+  }
+  assert.equal(new Set(Object.values(exitCodes)).size, Object.values(exitCodes).length);
+  assert.equal(exitCodeName(65), 'addressNotMine');
+  assert.equal(exitCodeName(137), undefined);
+});
