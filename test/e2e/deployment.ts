@@ -1,0 +1,245 @@
+/**
+ * A cluster run as its users run it: `mesos-jupyter run` as a process of its own against a Mesos master, seen from outside.
+ * The master, the Docker engine and the network may be anybody's, by environment:
+ *
+ *   MESOS_MASTER                 http://HOST:PORT; without it an embedded master with two hosts is started
+ *   DOCKER_HOST                  the engine that the hosts use
+ *   MESOS_JUPYTER_TEST_NETWORK   a Docker network with fixed addresses; without it a bridge is made
+ *   MESOS_JUPYTER_TEST_IPS       three addresses of it, with commas
+ *   MESOS_JUPYTER_TEST_SHARED    a directory that the hosts share; without it a temporary one of this machine
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
+import { EmbeddedHost } from '../../framework/local/host/host.js';
+import { EmbeddedMaster } from '../../framework/local/master/master.js';
+import { packageRoot } from '../../framework/local/package.js';
+import { silentLogger } from '../../framework/log.js';
+import { ClusterAccess } from '../support/cluster-access.js';
+import { createTestNetwork, docker, imageUnderTest, uniqueName } from '../support/docker.js';
+import { waitFor } from '../support/wait.js';
+
+export const program = join(packageRoot, 'dist/framework/main.js');
+
+export interface MasterTask {
+  readonly id: string;
+  readonly state: string;
+  readonly slave_id: string;
+}
+
+interface Surroundings {
+  readonly master: string;
+  readonly network: string;
+  readonly addresses: readonly string[];
+  readonly shared: string;
+  readonly remove: () => Promise<void>;
+}
+
+export class Deployment extends ClusterAccess {
+  readonly addresses: readonly string[];
+  readonly frameworkName = uniqueName('mesos-jupyter-e2e');
+  readonly #around: Surroundings;
+  readonly #scratch: string;
+  #scheduler: ChildProcess | undefined;
+  #log = '';
+
+  private constructor(around: Surroundings, scratch: string) {
+    super();
+    this.#around = around;
+    this.#scratch = scratch;
+    this.addresses = around.addresses;
+  }
+
+  static async create(size = 3): Promise<Deployment> {
+    imageUnderTest();
+    const scratch = mkdtempSync(join(tmpdir(), 'mesos-jupyter-e2e-'));
+    return new Deployment(await surroundings(size, scratch), scratch);
+  }
+
+  get master(): string {
+    return this.#around.master;
+  }
+
+  get network(): string {
+    return this.#around.network;
+  }
+
+  get shared(): string {
+    return this.#around.shared;
+  }
+
+  get stateFile(): string {
+    return join(this.#scratch, 'state.json');
+  }
+
+  /** What every scheduler of this deployment has printed. */
+  get log(): string {
+    return this.#log;
+  }
+
+  get flags(): string[] {
+    return [
+      ...['--master', this.master, '--framework-name', this.frameworkName, '--state-file', this.stateFile],
+      ...['--image', imageUnderTest(), '--network', this.network, '--ips', this.addresses.join()],
+      ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', '512'],
+    ];
+  }
+
+  startScheduler(...more: string[]): void {
+    const child = spawn(process.execPath, [program, 'run', ...this.flags, ...more], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        this.#log += String(chunk);
+      });
+    }
+    this.#scheduler = child;
+  }
+
+  /** Resolves with the exit status, or the signal's name. */
+  async stopScheduler(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string | null> {
+    const child = this.#scheduler;
+    if (child === undefined) throw new Error('no scheduler runs');
+    this.#scheduler = undefined;
+    if (child.exitCode !== null) return child.exitCode;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const [status, by] = (await ended) as [number | null, string | null];
+    return status ?? by;
+  }
+
+  /** Runs `mesos-jupyter teardown` to its end, and resolves with what it printed. */
+  async teardown(): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [
+        ...[program, 'teardown', '--master', this.master, '--framework-name', this.frameworkName],
+        ...['--state-file', this.stateFile],
+      ],
+      { timeout: 60_000 },
+    );
+    return stdout;
+  }
+
+  /** The framework as the master knows it. */
+  async framework(): Promise<{ id: string; tasks: MasterTask[] } | undefined> {
+    const response = await fetch(`${this.master}/master/state`, { signal: AbortSignal.timeout(5000) });
+    const state = (await response.json()) as {
+      frameworks: { id: string; name: string; tasks: MasterTask[] }[];
+    };
+    return state.frameworks.find(({ name }) => name === this.frameworkName);
+  }
+
+  /** Ids of the tasks that run, in order of node. */
+  async runningTasks(): Promise<string[]> {
+    const tasks = (await this.framework())?.tasks ?? [];
+    return tasks
+      .filter(({ state }) => state === 'TASK_RUNNING')
+      .map(({ id }) => id)
+      .sort();
+  }
+
+  /** The running container at each address of the network, by address. */
+  containers(): Map<string, string[]> {
+    const ids = execFileSync('docker', ['ps', '-q', '--filter', `network=${this.network}`], {
+      encoding: 'utf8',
+    })
+      .split('\n')
+      .filter((id) => id !== '');
+    const found = new Map<string, string[]>();
+    if (ids.length === 0) return found;
+    const format = `{{.Id}} {{(index .NetworkSettings.Networks "${this.network}").IPAddress}}`;
+    // One that ended in between makes the command fail for the others' output, too: that is printed all the same.
+    let text: string;
+    try {
+      text = execFileSync('docker', ['inspect', '-f', format, ...ids], { encoding: 'utf8', stdio: 'pipe' });
+    } catch (error) {
+      text = String((error as { stdout?: string }).stdout ?? '');
+    }
+    for (const line of text.split('\n')) {
+      const [id, address] = line.split(' ');
+      if (id && address) found.set(address, [...(found.get(address) ?? []), id]);
+    }
+    return found;
+  }
+
+  override container(node: number): string {
+    const [id] = this.containers().get(this.address(node)) ?? [];
+    if (id === undefined) throw new Error(`no container runs at ${this.address(node)}`);
+    return id;
+  }
+
+  get token(): string {
+    const [id] = [...this.containers().values()].flat();
+    if (id === undefined) throw new Error('no container runs');
+    return execFileSync('docker', ['exec', id, 'cat', `${containerPaths.trusted}/${tokenFileName}`], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    }).trim();
+  }
+
+  /** Ends everything that this made, whatever state it is in. */
+  async remove(): Promise<void> {
+    if (this.#scheduler !== undefined) await this.stopScheduler('SIGKILL');
+    const framework = await this.framework().catch(() => undefined);
+    if (framework !== undefined) {
+      await fetch(`${this.master}/master/teardown`, {
+        method: 'POST',
+        body: `frameworkId=${framework.id}`,
+      }).catch(() => {});
+      await waitFor('the end of all containers', 30_000, () => this.containers().size === 0).catch(() => {});
+    }
+    for (const id of [...this.containers().values()].flat()) await docker('rm', '-f', id).catch(() => {});
+    await this.#around.remove();
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+}
+
+async function surroundings(size: number, scratch: string): Promise<Surroundings> {
+  const undo: (() => unknown)[] = [];
+  const master = process.env['MESOS_MASTER'] ?? (await embeddedMesos(scratch, undo));
+  const given = process.env['MESOS_JUPYTER_TEST_NETWORK'];
+  let network: string;
+  let addresses: string[];
+  if (given !== undefined) {
+    network = given;
+    addresses = (process.env['MESOS_JUPYTER_TEST_IPS'] ?? '').split(',').slice(0, size);
+  } else {
+    const made = await createTestNetwork('mesos-jupyter-e2e');
+    undo.push(() => made.remove());
+    network = made.name;
+    addresses = Array.from({ length: size }, (_, node) => made.address(10 + node));
+  }
+  const shared = process.env['MESOS_JUPYTER_TEST_SHARED'] ?? mkdtempSync(join(scratch, 'shared-'));
+  return {
+    master,
+    network,
+    addresses,
+    shared,
+    // What came last goes first, but hosts remove their containers before the network can go.
+    remove: async () => {
+      for (const step of undo) await step();
+    },
+  };
+}
+
+async function embeddedMesos(scratch: string, undo: (() => unknown)[]): Promise<string> {
+  const master = await EmbeddedMaster.start({ logger: silentLogger });
+  for (const name of ['host-1', 'host-2']) {
+    const host = await EmbeddedHost.start({
+      master,
+      name,
+      resources: { cpus: 4, memMb: 8192, diskMb: 1024 },
+      workDirectory: join(scratch, name),
+      logger: silentLogger,
+    });
+    undo.push(() => host.stop());
+  }
+  undo.push(() => master.stop());
+  return master.url;
+}
