@@ -1,8 +1,8 @@
 /** Runs other programs: output kept for messages and in a log file, interruptible, apart from the terminal's own Ctrl-C. */
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdtempSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdtempSync, rmSync, type WriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CodedError, type ErrorCode } from '../errors.js';
 
 export interface RunOptions {
@@ -134,6 +134,14 @@ export function lastLines(text: string, count = 12): string {
     .slice(-count)
     .map((line) => `    ${line.trimEnd()}`)
     .join('\n');
+}
+
+/** Gives `work` a log file, which goes when the work succeeds: a failure's message names it. */
+export async function withLogFile<T>(name: string, work: (logFile: string) => Promise<T>): Promise<T> {
+  const logFile = newLogFile(name);
+  const result = await work(logFile);
+  rmSync(dirname(logFile), { recursive: true, force: true });
+  return result;
 }
 
 /** A log file that nobody else can have put there before. */

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, openSync, readFileSync } from 'node:
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError, messageOf } from '../errors.js';
-import { failed, lastLines, newLogFile, run, throwIfStopped } from './command.js';
+import { failed, lastLines, run, throwIfStopped, withLogFile } from './command.js';
 import { createTerminal, type Terminal } from './terminal.js';
 
 export interface EnsureDockerOptions {
@@ -131,20 +131,23 @@ export async function aptInstall(
   code: 'DOCKER_INSTALL_FAILED' | 'IMAGE_BUILD_FAILED',
   terminal: Terminal,
 ): Promise<void> {
-  const logFile = newLogFile('apt-get');
   const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
   const patience = ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Options::=--force-confold'];
-  await terminal.step(`Installing ${packages.join(', ')}`, async (progress) => {
-    const options = { env, logFile, onLine: progress };
-    // A stale index is no reason to give up: what is cached may be enough, and apt-get install says so if not.
-    const update = await run('apt-get', [...patience, 'update'], options);
-    const args = [...patience, 'install', '-y', '--no-install-recommends', ...packages];
-    const { status, output } = await run('apt-get', args, options);
-    if (status !== 0) {
-      const before = update.status === 0 ? '' : `${lastLines(update.output, 4)}\n`;
-      throw failed(code, `apt-get install ${packages.join(' ')}`, status, before + output, logFile);
-    }
-  });
+  const args = [...patience, 'install', '-y', '--no-install-recommends', ...packages];
+  await terminal.step(`Installing ${packages.join(', ')}`, (onLine) =>
+    withLogFile('apt-get', async (logFile) => {
+      const options = { env, logFile, onLine };
+      // A stale index is no reason to give up: what is cached may be enough, and apt-get install says so if not.
+      // Without the option, indexes that cannot be fetched are a warning and a status of 0.
+      const strictly = ['-o', 'APT::Update::Error-Mode=any'];
+      const update = await run('apt-get', [...patience, ...strictly, 'update'], options);
+      const { status, output } = await run('apt-get', args, options);
+      if (status !== 0) {
+        const before = update.status === 0 ? '' : `${lastLines(update.output, 4)}\n`;
+        throw failed(code, `apt-get install ${packages.join(' ')}`, status, before + output, logFile);
+      }
+    }),
+  );
 }
 
 async function startEngine(signal: AbortSignal | undefined): Promise<void> {

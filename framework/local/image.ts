@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodedError } from '../errors.js';
-import { failed, lastLines, mustRun, newLogFile, run } from './command.js';
+import { failed, lastLines, mustRun, type RunOptions, run, withLogFile } from './command.js';
 import { aptInstall, findProgram, isDebianLike } from './docker.js';
 import { packageRoot } from './package.js';
 import { createTerminal, type Terminal } from './terminal.js';
@@ -49,7 +49,6 @@ export async function ensureImage(options: EnsureImageOptions = {}): Promise<str
 
   const proxies = await proxyVariables();
   const from = await ensureBase(terminal, install, proxies, signal);
-  const logFile = newLogFile('docker-build');
   // The host's network: a build needs names resolved and packages fetched as this machine does it.
   const args = [
     'build',
@@ -63,13 +62,11 @@ export async function ensureImage(options: EnsureImageOptions = {}): Promise<str
     `BASE=${from}`,
   ];
   for (const name of Object.keys(proxies)) args.push('--build-arg', name);
-  await terminal.step(`Building the image ${tag}`, (progress) =>
-    mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, buildContext], {
-      env: { ...proxies, BUILDKIT_PROGRESS: 'plain' },
-      logFile,
-      signal,
-      onLine: progress,
-    }),
+  const env = { ...proxies, BUILDKIT_PROGRESS: 'plain' };
+  await terminal.step(`Building the image ${tag}`, (onLine) =>
+    withLogFile('docker-build', (logFile) =>
+      mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, buildContext], { env, logFile, signal, onLine }),
+    ),
   );
   return tag;
 }
@@ -161,25 +158,28 @@ async function bootstrapBase(
     throw cannot(`neither /var/tmp nor ${tmpdir()} has ${bootstrapBytes / 1e9} GB free`);
 
   const directory = mkdtempSync(join(place, 'mesos-jupyter-base-'));
-  const logFile = newLogFile('debootstrap');
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
   try {
-    await terminal.step(`Bootstrapping ${base.bootstrapped}`, async (progress) => {
-      const options = { env: proxies, logFile, signal, onLine: progress };
-      const root = join(directory, 'root');
-      const args = ['--variant=minbase', ...(existsSync(keyring) ? [`--keyring=${keyring}`] : [])];
-      await mustRun('IMAGE_BUILD_FAILED', 'debootstrap', [...args, base.release, root], options);
-      // Fetched packages have served their turn; the build fetches its own.
-      const pack =
-        'set -o pipefail; tar -C "$1" --numeric-owner --exclude="./var/cache/apt/archives/*.deb" -c . | docker import - "$2"';
-      await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.bootstrapped], options);
-    });
+    await terminal.step(`Bootstrapping ${base.bootstrapped}`, (onLine) =>
+      withLogFile('debootstrap', (logFile) =>
+        makeBase(join(directory, 'root'), { env: proxies, logFile, signal, onLine }),
+      ),
+    );
   } finally {
     // debootstrap mounts /proc and /sys in there, and takes them away again, unless it was killed.
     for (const point of mountsBelow(directory)) await run('umount', ['--lazy', point]);
     if (mountsBelow(directory).length === 0) rmSync(directory, { recursive: true, force: true });
     else terminal.warn(`${directory} is left behind: something is mounted in it`);
   }
+}
+
+async function makeBase(root: string, options: RunOptions): Promise<void> {
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  const args = ['--variant=minbase', ...(existsSync(keyring) ? [`--keyring=${keyring}`] : [])];
+  await mustRun('IMAGE_BUILD_FAILED', 'debootstrap', [...args, base.release, root], options);
+  // Fetched packages have served their turn; the build fetches its own.
+  const pack =
+    'set -o pipefail; tar -C "$1" --numeric-owner --exclude="./var/cache/apt/archives/*.deb" -c . | docker import - "$2"';
+  await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.bootstrapped], options);
 }
 
 /** Innermost first. The fifth field of a line is where the mount is. */
