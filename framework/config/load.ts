@@ -62,11 +62,14 @@ function fromFile(entries: readonly FileEntry[]): GivenSettings {
   return given;
 }
 
+/** Ours, and no settings: the settings file's path, and the secret, which no table of settings is to hold or print. */
+const otherVariables: readonly string[] = [variableOf('config'), variableOf('secret')];
+
 function fromEnvironment(env: Readonly<Record<string, string | undefined>>): GivenSettings {
   const byVariable = new Map(settingNames.map((name) => [variableOf(name), name]));
   const given: Partial<Record<SettingName, Given>> = {};
   for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith(variablePrefix) || variable === variableOf('config')) continue;
+    if (!variable.startsWith(variablePrefix) || otherVariables.includes(variable)) continue;
     const name = byVariable.get(variable);
     if (name === undefined) {
       throw new CodedError(

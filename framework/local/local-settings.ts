@@ -14,6 +14,10 @@ const leftAtDefault = [
   'webuiUrl',
   'hostname',
   'masterTimeoutS',
+  'secretFile',
+  'tlsCaFile',
+  'tlsCertFile',
+  'tlsKeyFile',
 ] as const;
 /** What may be given, and is made or chosen otherwise. */
 const optional = ['image', 'shared', 'subnet'] as const;

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { contractVersion, type NodeStatus } from '../../../executor-image/contract.js';
 import { checkSettings } from '../../../framework/config/load.js';
+import { settingTable } from '../../../framework/config/settings.js';
 import { CodedError } from '../../../framework/errors.js';
 import { mustRun, run } from '../../../framework/local/command.js';
 import { instanceName, isStale } from '../../../framework/local/instance.js';
@@ -119,6 +120,7 @@ describe('the settings of a local cluster', () => {
 
   test('are not asked for where the cluster makes them itself', () => {
     for (const name of ['master', 'ips', 'stateFile'] as const) assert.ok(!localFlagSettings.includes(name));
+    for (const name of localFlagSettings) assert.notEqual(settingTable[name].group, 'Mesos', name);
     for (const name of ['image', 'shared', 'subnet'] as const) assert.ok(localFlagSettings.includes(name));
   });
 });

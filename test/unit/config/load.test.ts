@@ -68,6 +68,11 @@ describe('settings', () => {
     assert.equal(load({}, { env: { MESOS_JUPYTER_CPUS: '' } }).cpus, 1);
   });
 
+  test("the secret's variable is no setting, and no mistake", () => {
+    const settings = load({}, { env: { MESOS_JUPYTER_SECRET: 'hush' } });
+    assert.ok(!JSON.stringify(settings).includes('hush'));
+  });
+
   test('all of it can stand in the file', () => {
     const file = fileWith(
       [
