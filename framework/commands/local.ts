@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { addSettingFlags } from '../config/flags.js';
 import { checkSettings, gatherSettings } from '../config/load.js';
+import { variableOf } from '../config/names.js';
 import { settingNames } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { localFlagSettings, localSettings } from '../local/local-settings.js';
@@ -92,6 +93,9 @@ export const localCommand: CommandModule<GlobalFlags, LocalFlags> = {
     if (unused.length > 0) {
       terminal.warn(`Not used by "local": ${unused.map((name) => given[name]?.label ?? name).join(', ')}.`);
     }
+
+    // Its own master asks for no credentials; those of another would be refused as credentials without a principal.
+    delete process.env[variableOf('secret')];
 
     // The story belongs on the screen, the scheduler's log in a file, unless it was asked for.
     const log =
