@@ -45,6 +45,8 @@ export class MesosDriver {
   /** Ends the present stream, so that the next is opened. */
   #stream = new AbortController();
   #everSubscribed = false;
+  #subscribedInThisAttempt = false;
+  #frameworkId: string | undefined;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -68,10 +70,10 @@ export class MesosDriver {
     const { detector, logger, firstTimeoutMs, random } = this.#options;
     const started = performance.now();
     const untilFirst = (): number => Math.max(0, started + firstTimeoutMs - performance.now());
-    let id = frameworkId;
+    this.#frameworkId = frameworkId;
     let removedOnce = false;
     let attempt = 0;
-    detector.onLeaderChange(() => this.#stream.abort());
+    detector.onLeaderChange(() => this.#stream.abort(new Error('another master leads now')));
     while (!this.#stopped.signal.aborted) {
       this.#connection = { state: 'detecting' };
       const master = await this.#detect(this.#everSubscribed ? undefined : untilFirst());
@@ -79,21 +81,18 @@ export class MesosDriver {
       const end: StreamEnd =
         master === undefined
           ? { reason: `${detector.description} names no leading master`, removed: false }
-          : await this.#subscribeOnce(master, id);
+          : await this.#subscribeOnce(master);
       if (this.#stopped.signal.aborted) return;
-      if (end.frameworkId !== undefined) {
-        id = end.frameworkId;
-        attempt = 0;
-      }
+      if (this.#subscribedInThisAttempt) attempt = 0;
       if (end.removed) {
         if (removedOnce) {
           throw new CodedError('FRAMEWORK_REMOVED', `the master removed the framework twice: ${end.reason}`);
         }
         removedOnce = true;
         logger.warn(
-          `Mesos has removed framework ${id}: its failover timeout passed, or it was torn down. Registering as a new one`,
+          `Mesos has removed framework ${this.#frameworkId}: its failover timeout passed, or it was torn down. Registering as a new one`,
         );
-        id = undefined;
+        this.#frameworkId = undefined;
         continue;
       }
       if (!this.#everSubscribed && untilFirst() === 0) {
@@ -131,11 +130,12 @@ export class MesosDriver {
   }
 
   /** One stream from its beginning to its end, redirections included. */
-  async #subscribeOnce(first: URL, frameworkId: string | undefined): Promise<StreamEnd> {
+  async #subscribeOnce(first: URL): Promise<StreamEnd> {
+    this.#subscribedInThisAttempt = false;
     let master = first;
     for (let hop = 0; ; hop++) {
       try {
-        return await this.#follow(master, frameworkId);
+        return await this.#follow(master);
       } catch (error) {
         const leader = leaderOf(error, master);
         if (leader === undefined || hop >= mostRedirections) return this.#failure(error, master);
@@ -147,30 +147,27 @@ export class MesosDriver {
     }
   }
 
-  async #follow(master: URL, frameworkId: string | undefined): Promise<StreamEnd> {
+  async #follow(master: URL): Promise<StreamEnd> {
     const { frameworkInfo, transport, onEvent } = this.#options;
     this.#stream = new AbortController();
     this.#enter({ state: 'connecting', master: master.host }, `subscribing at ${master.host}`);
     const { streamId, events } = await subscribe({
       master,
       transport,
-      frameworkInfo: { ...frameworkInfo, ...(frameworkId !== undefined && { id: { value: frameworkId } }) },
+      frameworkInfo: {
+        ...frameworkInfo,
+        ...(this.#frameworkId !== undefined && { id: { value: this.#frameworkId } }),
+      },
       signal: AbortSignal.any([this.#stopped.signal, this.#stream.signal]),
     });
-    let subscribedAs: string | undefined;
     for await (const event of events) {
       if (event.type === 'SUBSCRIBED') {
-        subscribedAs = event.subscribed.framework_id.value;
-        this.#subscribed(master, subscribedAs, streamId);
+        this.#subscribed(master, event.subscribed.framework_id.value, streamId);
       }
-      if (event.type === 'ERROR') return errorEnd(event.error.message, subscribedAs);
+      if (event.type === 'ERROR') return errorEnd(event.error.message, this.#frameworkId);
       onEvent(event);
     }
-    return {
-      reason: `the master at ${master.host} ended the stream`,
-      ...known(subscribedAs),
-      removed: false,
-    };
+    return { reason: `the master at ${master.host} ended the stream`, removed: false };
   }
 
   #subscribed(master: URL, frameworkId: string, streamId: string): void {
@@ -183,11 +180,15 @@ export class MesosDriver {
       streamId,
       logger,
       onFailure: ({ status, message }) => {
-        if (isStale(status, message)) this.#stream.abort();
+        if (isStale(status, message))
+          this.#stream.abort(new Error(`this subscription is stale (${message})`));
         else onCallFailed();
       },
     });
+    // Kept from the moment on: a stream that breaks must not make us another framework.
+    this.#frameworkId = frameworkId;
     this.#everSubscribed = true;
+    this.#subscribedInThisAttempt = true;
     this.#enter(
       { state: 'subscribed', master: master.host, calls },
       `subscribed at ${master.host} as framework ${frameworkId}`,
@@ -216,19 +217,17 @@ export class MesosDriver {
         `the master at ${master.host} refused the subscription: ${error.message}`,
       );
     }
-    return { reason: `${master.host}: ${messageOf(error)}`, removed: false };
+    // What ended the stream on our side says more than how the connection broke.
+    const cause: unknown = this.#stream.signal.aborted ? this.#stream.signal.reason : error;
+    return { reason: `${master.host}: ${messageOf(cause)}`, removed: false };
   }
 }
 
 interface StreamEnd {
   readonly reason: string;
-  /** The id that the stream was subscribed as, if it came so far. */
-  readonly frameworkId?: string;
   /** The master knows the id no more. */
   readonly removed: boolean;
 }
-
-const known = (frameworkId: string | undefined) => (frameworkId === undefined ? {} : { frameworkId });
 
 /** What the master's ERROR means (FACTS, real master 9 and 16). It has no code: its words decide. */
 function errorEnd(message: string, frameworkId: string | undefined): StreamEnd {

@@ -95,6 +95,14 @@ describe('the driver', () => {
     assert.equal(second?.call.framework_id?.value, 'f-1');
   });
 
+  it('subscribes again with the same id when the stream breaks in the middle', async () => {
+    drive();
+    await once(heard, 'SUBSCRIBED');
+    master.breakStream();
+    const [, second] = await master.calls('SUBSCRIBE', 2);
+    assert.equal(second?.call.framework_id?.value, 'f-1');
+  });
+
   it('follows a redirection by its host and port alone', async () => {
     const leader = await StubMaster.start();
     try {

@@ -62,6 +62,10 @@ export class StubMaster {
     this.#streams.at(-1)?.end();
   }
 
+  breakStream(): void {
+    this.#streams.at(-1)?.destroy();
+  }
+
   /** The calls of one type, once there are `count` of them. */
   async calls(type: Call['type'], count = 1): Promise<Received[]> {
     for (;;) {
