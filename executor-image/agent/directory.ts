@@ -54,8 +54,8 @@ export function compareAddresses(a: string, b: string): number {
 export class Directory {
   /** What was last read; undefined until the first time. */
   view: ClusterView | undefined;
-  /** Called when `view` is another. */
-  onChange: (view: ClusterView) => void = () => {};
+  /** Called after each reading, with whether `view` is another. */
+  onRead: (view: ClusterView, changed: boolean) => void = () => {};
 
   readonly #changed = new Alarm();
   /** Of its own: etcd3 ends all streams of a client when one of its calls fails. */
@@ -108,8 +108,8 @@ export class Directory {
     }
     live.sort((a, b) => compareAddresses(a.address, b.address));
     const view: ClusterView = holder === undefined ? { live } : { live, holder };
-    if (JSON.stringify(view) === JSON.stringify(this.view)) return;
+    const changed = JSON.stringify(view) !== JSON.stringify(this.view);
     this.view = view;
-    this.onChange(view);
+    this.onRead(view, changed);
   }
 }

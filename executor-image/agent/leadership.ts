@@ -2,6 +2,7 @@
  * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one; the holder stops
  * Jupyter when it loses the key, and before its lease can end elsewhere.
  */
+import { type NodeStatus, ports } from '../contract.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
 import { deadlineAfter } from './deadline.js';
 import { type Directory, keys, type NodeRecord } from './directory.js';
@@ -128,12 +129,15 @@ export class Leadership {
       ...(holder.taskId === this.self.taskId ? {} : { holderAddress: holder.address }),
     };
     if (!shouldHandBack(view)) return;
-    // Moving to a member that is dead would cost the cluster an election timeout, so ask it first.
-    const status = await statusOf(this.etcd.observer.client(holder.address), 300).catch(() => undefined);
-    if (status === undefined || status.leader === '0' || status.isLearner) return;
+    // A member that is dead would cost the cluster an election timeout. And at the address of a dead holder the node's next
+    // task may live already: only the holder itself gets leadership.
+    const status = await askNodeAgent(holder.address, 300).catch(() => undefined);
+    if (status?.taskId !== holder.taskId || status.etcd.role !== 'follower') return;
+    const { memberId } = status.etcd;
+    if (memberId === undefined) return;
     this.#handedBackAtMs = [...this.#handedBackAtMs.slice(-9), view.nowMs];
     this.log.info(`handing etcd's leadership back to node ${holder.node}, which holds the notebook`);
-    await this.etcd.client.maintenance.moveLeader({ targetID: status.header.member_id });
+    await this.etcd.client.maintenance.moveLeader({ targetID: BigInt(`0x${memberId}`).toString() });
   }
 
   /** Gives up the notebook in an orderly way: Jupyter stops, then the key is free, then another node leads. */
@@ -167,4 +171,12 @@ export class Leadership {
     const status = await statusOf(this.etcd.observer.client(member.address), 500).catch(() => undefined);
     return status === undefined ? undefined : { member, index: BigInt(status.raftIndex) };
   }
+}
+
+/** @throws when the node agent there does not answer in time */
+async function askNodeAgent(address: string, timeoutMs: number): Promise<NodeStatus> {
+  const response = await fetch(`http://${address}:${ports.nodeAgent}/status`, {
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  return (await response.json()) as NodeStatus;
 }

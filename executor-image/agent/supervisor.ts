@@ -59,12 +59,14 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     };
   };
 
-  directory.onChange = (view) => {
+  directory.onRead = (view, changed) => {
     try {
+      // Also when nothing changed: Docker writes the file anew when a network is connected.
       if (writeHosts(view)) log.info(`hosts: ${view.live.map(({ node }) => node).join(', ')} live`);
     } catch (error) {
       log.error(`/etc/hosts cannot be written: ${messageOf(error)}`);
     }
+    if (!changed) return;
     ssh.nudge();
     leadership.nudge();
   };

@@ -155,6 +155,39 @@ describe('a cluster that loses nodes', () => {
     leader = await cluster.settled(40_000);
   });
 
+  test('a holder that is cut off kills Jupyter and its kernels before another node starts one, and comes back as a follower', async (t) => {
+    const node = leader;
+    const kernel = await cluster.jupyter(node).startKernel();
+    await cluster.jupyter(node).runCell(kernel, 'print(1)');
+    const jupyterThere = async () =>
+      (await cluster.shell(node, 'pgrep -fc "[j]upyterlab|[i]pykernel" || true')) !== '0';
+    assert.equal(await jupyterThere(), true);
+    await docker('network', 'disconnect', cluster.network.name, cluster.container(node));
+    const cutOff = performance.now();
+    await waitFor('the end of Jupyter on the node that is cut off', 10_000, async () => {
+      assert.deepEqual(await cluster.serving(others(node)), []);
+      return !(await jupyterThere());
+    });
+    t.diagnostic(`holder cut off → its Jupyter is gone: ${Math.round(performance.now() - cutOff)} ms`);
+    await waitFor(
+      'Jupyter elsewhere',
+      20_000,
+      async () => (await cluster.serving(others(node))).length === 1,
+    );
+    t.diagnostic(`holder cut off → Jupyter answers elsewhere: ${Math.round(performance.now() - cutOff)} ms`);
+    await docker(
+      'network',
+      'connect',
+      '--ip',
+      cluster.address(node),
+      cluster.network.name,
+      cluster.container(node),
+    );
+    leader = await cluster.settled(30_000);
+    assert.notEqual(leader, node);
+    await waitFor('hosts', 10_000, async () => (await cluster.hosts(node)).length === 3);
+  });
+
   test('a node agent that is killed takes its container with it, Jupyter and kernels included', async () => {
     const node = leader;
     const jupyter = cluster.jupyter(node);
