@@ -17,4 +17,7 @@ export function createLogger(level: LogLevel): Logger {
 }
 
 /** For tests and for commands whose output is something else. */
-export const silentLogger: Logger = winston.createLogger({ silent: true, transports: [new winston.transports.Console()] });
+export const silentLogger: Logger = winston.createLogger({
+  silent: true,
+  transports: [new winston.transports.Console()],
+});

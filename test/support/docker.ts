@@ -2,6 +2,8 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { hostNetworks, overlapping } from '../../framework/local/network.js';
+import { reachedHosts } from '../../framework/local/reached-hosts.js';
 
 const run = promisify(execFile);
 
@@ -34,17 +36,20 @@ export interface TestNetwork {
   remove(): Promise<void>;
 }
 
-/** Two documentation ranges; 192.0.2.0/24, the third, is the network of some machines that this is developed on. */
-const ranges = ['198.51.100', '203.0.113'];
-const blocks = ranges.flatMap((range) => [0, 64, 128, 192].map((first) => ({ range, first })));
+/**
+ * Quarters of one documentation range, and of a private one. The other documentation ranges are the network of some of the
+ * machines that this is developed on, and of what they fetch packages from.
+ */
+const blocks = ['198.51.100', '10.213.1'].flatMap((range) =>
+  [0, 64, 128, 192].map((first) => ({ range, first, subnet: `${range}.${first}/26` })),
+);
 
-/** Makes a bridge network with a /26 that overlaps no route of this host and no other Docker network. */
+/** Makes a bridge network with a /26 that overlaps nothing that this machine is on or talks to. */
 export async function createTestNetwork(prefix: string): Promise<TestNetwork> {
   const name = uniqueName(prefix);
-  const taken = (await run('ip', ['-4', 'route'])).stdout.match(/\d+\.\d+\.\d+\.\d+(\/\d+)?/g) ?? [];
-  for (const { range, first } of blocks) {
-    const subnet = `${range}.${first}/26`;
-    if (taken.some((other) => overlap(subnet, other))) continue;
+  const taken = [...hostNetworks(), ...(await reachedHosts())];
+  for (const { range, first, subnet } of blocks) {
+    if (overlapping(subnet, taken) !== undefined) continue;
     try {
       await docker('network', 'create', '--driver', 'bridge', '--subnet', subnet, name);
     } catch (error) {
@@ -62,19 +67,7 @@ export async function createTestNetwork(prefix: string): Promise<TestNetwork> {
       },
     };
   }
-  throw new Error(`no /26 of ${ranges.join('.0/24, ')}.0/24 is free for a test network`);
-}
-
-/** Whether two networks share an address; a bare address is a network of one. */
-function overlap(a: string, b: string): boolean {
-  const parse = (cidr: string): [number, number] => {
-    const [address = '', bits = '32'] = cidr.split('/');
-    const start = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-    return [start, start + 2 ** (32 - Number(bits)) - 1];
-  };
-  const [aStart, aEnd] = parse(a);
-  const [bStart, bEnd] = parse(b);
-  return aStart <= bEnd && bStart <= aEnd && !b.startsWith('0.0.0.0');
+  throw new Error(`none of ${blocks.map(({ subnet }) => subnet).join(', ')} is free for a test network`);
 }
 
 /** Starts a container and resolves with its name. Everything before the image's name is in `options`. */
