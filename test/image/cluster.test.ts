@@ -44,8 +44,14 @@ describe('three containers with nobody at the keyboard', () => {
         asset,
       );
     }
-    const config = JSON.parse(/<script id="jupyter-config-data"[^>]*>([^<]*)</.exec(page)?.[1] ?? '{}');
-    assert.equal(config.news?.disabled ?? true, true);
+    const path = 'lab/api/settings/@jupyterlab/apputils-extension:notification';
+    const { schema } = (await (await cluster.jupyter(leader).request('GET', path)).json()) as {
+      schema: { properties: Record<string, { default: unknown }> };
+    };
+    assert.deepEqual(
+      [schema.properties['fetchNews']?.default, schema.properties['checkForUpdates']?.default],
+      ['false', false],
+    );
   });
 
   test('every node’s /etc/hosts lists all of them, in order of address, with names that stay and the notebook', async () => {
