@@ -187,15 +187,15 @@ class DockerTask implements RunningTask {
 
   /** Asks until the container has started; undefined when told to give up. */
   async #inspect(giveUp: AbortSignal): Promise<Inspection | undefined> {
+    const gaveUp = new Promise<void>((resolve) =>
+      giveUp.addEventListener('abort', () => resolve(), { once: true }),
+    );
     for (;;) {
       const { status, stdout } = await run('docker', ['inspect', '--type=container', this.#name]);
       const inspection = status === 0 ? readInspection(stdout) : undefined;
       if (inspection !== undefined) return inspection;
       if (giveUp.aborted) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#after(inspectIntervalMs, resolve);
-        giveUp.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await Promise.race([gaveUp, new Promise<void>((resolve) => this.#after(inspectIntervalMs, resolve))]);
       if (giveUp.aborted) return undefined;
     }
   }

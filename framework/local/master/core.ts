@@ -819,11 +819,9 @@ export class MasterCore implements MasterLink {
     const host = this.hosts.get(agentId);
     if (host === undefined) return;
     this.#options.logger.info(`master: host ${host.registration.hostname} unregistered`);
-    this.#removeHost(host, {
-      state: 'TASK_GONE',
-      message: 'Agent unregistered',
-      reason: 'REASON_AGENT_REMOVED',
-    });
+    const message = `Agent ${host.registration.hostname} removed: the agent unregistered`;
+    // TASK_LOST even for those that are PARTITION_AWARE (Master::_removeSlave).
+    this.#removeHost(host, { state: 'TASK_LOST', message, reason: 'REASON_AGENT_REMOVED' });
   }
 
   #ping(host: MasterHost): void {

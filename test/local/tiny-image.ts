@@ -1,0 +1,66 @@
+/** An image of two megabytes, made from the machine's own static busybox: nothing is pulled. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const busybox = '/bin/busybox';
+
+export interface TinyImage {
+  readonly name: string;
+  remove(): void;
+}
+
+/** With a shell, `sleep`, `nc` and `httpd` in it; its entry point is `/bin/sh -c`, so that a task's one argument is a script. */
+export function makeTinyImage(): TinyImage {
+  if (!existsSync(busybox))
+    execFileSync('apt-get', ['install', '--yes', '--quiet', 'busybox-static'], { stdio: 'pipe' });
+  const name = `mesos-jupyter-test-tiny:${process.pid}`;
+  const directory = mkdtempSync(join(tmpdir(), 'mesos-jupyter-tiny-'));
+  try {
+    mkdirSync(join(directory, 'bin'));
+    mkdirSync(join(directory, 'tmp'));
+    copyFileSync(busybox, join(directory, 'bin/busybox'));
+    for (const applet of [
+      'sh',
+      'sleep',
+      'nc',
+      'httpd',
+      'echo',
+      'cat',
+      'true',
+      'false',
+      'dd',
+      'tail',
+      'hostname',
+      'test',
+    ]) {
+      symlinkSync('busybox', join(directory, 'bin', applet));
+    }
+    const tar = execFileSync('tar', ['--create', '--directory', directory, '.'], { maxBuffer: 100_000_000 });
+    execFileSync(
+      'docker',
+      [
+        'import',
+        '--change',
+        'ENTRYPOINT ["/bin/sh", "-c"]',
+        '--change',
+        'CMD ["exec sleep 3600"]',
+        '-',
+        name,
+      ],
+      {
+        input: tar,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return {
+    name,
+    remove() {
+      execFileSync('docker', ['image', 'rm', '--force', name], { stdio: 'pipe' });
+    },
+  };
+}
