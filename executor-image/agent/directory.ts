@@ -78,7 +78,9 @@ export class Directory {
     let watcher: Watcher | undefined;
     while (!signal.aborted) {
       try {
-        watcher ??= await this.#watch();
+        watcher ??= await this.#watch(() => {
+          watcher = undefined;
+        });
         await this.#read();
       } catch (error) {
         this.log.debug(`the cluster's keys cannot be read now: ${messageOf(error)}`);
@@ -89,10 +91,13 @@ export class Directory {
     this.#watchClient.close();
   }
 
-  async #watch(): Promise<Watcher> {
+  async #watch(onDeath: () => void): Promise<Watcher> {
     const watcher = await this.#watchClient.watch().inRange({ start: '/', end: '0' }).create();
     watcher.on('data', () => this.#changed.ring());
-    watcher.on('error', (error) => this.log.debug(`watch: ${error.message}`));
+    watcher.on('error', (error) => {
+      this.log.debug(`the watch has ended: ${error.message}`);
+      onDeath();
+    });
     return watcher;
   }
 

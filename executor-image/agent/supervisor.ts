@@ -32,6 +32,10 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const leadership = new Leadership(self, task.leaseTtlS, etcd, directory, notebook, of('leadership'));
   const ssh = new Ssh(task.node, task.addresses, of('ssh'));
 
+  const stopped = new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    stop.addEventListener('abort', () => resolve(), { once: true });
+  });
   const startedAt = performance.now();
   let phase = 'looking at the shared volume';
   const readStatus = (): NodeStatus => {
@@ -90,10 +94,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   );
   duties.push(leadership.run(running.signal));
 
-  await Promise.race([
-    ...duties,
-    new Promise((resolve) => stop.addEventListener('abort', resolve, { once: true })),
-  ])
+  await Promise.race([...duties, stopped])
     .then(() => takeDown())
     .catch(async (error) => {
       // The node ends with that error's code whatever else fails; Jupyter must not outlive its keeper.
@@ -117,4 +118,10 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     const tooLong = sleep(ms).then(() => Promise.reject(new Error(`took longer than ${ms / 1000} s`)));
     await Promise.race([work, tooLong]).catch((error) => log.warn(`${what}: ${messageOf(error)}`));
   }
+}
+
+function reasonOf(etcd: EtcdMember, heartbeat: Heartbeat): string {
+  if (etcd.serves) return heartbeat.heard ? etcd.reason : 'the cluster does not hear this node';
+  if (etcd.start === undefined || etcd.standing.role === 'learner') return etcd.reason;
+  return `etcd knows no leader, as a majority of its voters must run (${etcd.reason})`;
 }
