@@ -48,8 +48,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       generation: task.generation,
       uptimeS: Math.round((performance.now() - startedAt) / 1000),
       ready,
-      reason:
-        phase || (etcd.serves && !heartbeat.heard ? 'the cluster does not hear this node' : etcd.reason),
+      reason: phase || reasonOf(etcd, heartbeat),
       etcd: {
         role,
         ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
