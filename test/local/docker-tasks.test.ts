@@ -42,7 +42,6 @@ describe('a task in a container', () => {
   });
 
   after(async () => {
-    setTimeout(() => console.log(process.getActiveResourcesInfo()), 3000).unref();
     scheduler?.close();
     await host?.stop();
     await master?.stop();
