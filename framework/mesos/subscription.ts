@@ -1,7 +1,7 @@
 /** One subscription: SUBSCRIBE and the stream of events that answers it, in protobuf. Our own, since the package loses events. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { RecordReader } from './recordio.js';
+import { RecordIoError, RecordReader } from './recordio.js';
 import { decodeEvent, type Event, type FrameworkInfo, formatCall } from './schema/codec.js';
 import type { Transport } from './transport.js';
 
@@ -78,7 +78,8 @@ async function* readEvents(request: ClientRequest, response: IncomingMessage): A
   const reader = new RecordReader({ maxRecordBytes });
   try {
     for await (const chunk of response) {
-      for (const record of reader.push(chunk as Uint8Array)) {
+      const { records, broken } = take(reader, chunk as Uint8Array);
+      for (const record of records) {
         const event = decodeEvent(record);
         if (event.type === 'SUBSCRIBED') {
           const everyS = event.subscribed.heartbeat_interval_seconds ?? defaultHeartbeatS;
@@ -86,10 +87,24 @@ async function* readEvents(request: ClientRequest, response: IncomingMessage): A
         }
         yield event;
       }
+      if (broken !== undefined) throw broken;
     }
     if (!reader.atBoundary) throw new Error('the stream ended in the middle of an event');
   } finally {
     request.destroy();
+  }
+}
+
+/** The records of a chunk, those before the place where the framing breaks too: an event that came whole is not lost. */
+function take(
+  reader: RecordReader,
+  chunk: Uint8Array,
+): { records: readonly Uint8Array[]; broken?: RecordIoError } {
+  try {
+    return { records: reader.push(chunk) };
+  } catch (error) {
+    if (!(error instanceof RecordIoError)) throw error;
+    return { records: error.records, broken: error };
   }
 }
 

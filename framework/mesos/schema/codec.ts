@@ -163,19 +163,28 @@ function conformOne(field: protobuf.Field, value: unknown, path: string): unknow
   }
   switch (field.type) {
     case 'string':
-    case 'bytes':
       if (typeof value === 'string') return value;
       throw new CodecError('bad-message', `${path}: expected a string, found ${kindOf(value)}`);
+    case 'bytes':
+      if (typeof value === 'string' && isBase64(value)) return value;
+      throw new CodecError('bad-message', `${path}: expected bytes in base64, found ${kindOf(value)}`);
     case 'bool':
       if (typeof value === 'boolean') return value;
       throw new CodecError('bad-message', `${path}: expected true or false, found ${kindOf(value)}`);
     default: {
       // Mesos writes 64-bit numbers as JSON numbers, but reads strings, too: a client may send them so.
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-      if (typeof number === 'number' && !Number.isNaN(number)) return number;
+      if (typeof number === 'number' && Number.isFinite(number)) return number;
       throw new CodecError('bad-message', `${path}: expected a number, found ${kindOf(value)}`);
     }
   }
+}
+
+/** With or without its padding, as Mesos reads it. */
+function isBase64(text: string): boolean {
+  const digits = text.replace(/={1,2}$/, '');
+  const isWhole = digits.length === text.length ? text.length % 4 !== 1 : text.length % 4 === 0;
+  return isWhole && !/[^A-Za-z0-9+/]/.test(digits);
 }
 
 /** Bodies that a message of that type may lack (src/master/validation.cpp of Mesos). */

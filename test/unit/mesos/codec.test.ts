@@ -58,6 +58,20 @@ test('a resource of an unknown kind is left out of the offer, the others stay', 
   assert.deepEqual(event, { type: 'OFFERS', offers: { offers: [{ ...offer, resources: [cpus] }] } });
 });
 
+test('bytes that are not base64, and numbers that are none, are refused', () => {
+  for (const status of [{ uuid: 'a!b=' }, { uuid: '=' }, { uuid: 'AAEC=' }, { timestamp: 'Infinity' }]) {
+    assert.throws(() => parseEvent(update({ state: 'TASK_RUNNING', ...status })), CodecError);
+  }
+  assert.throws(
+    () => parseEvent(update({ state: 'TASK_RUNNING' }).replace('"state"', '"timestamp":1e999,"state"')),
+    CodecError,
+  );
+  for (const uuid of ['', 'AAEC', 'AAE=', 'AA==', 'AAE']) {
+    const event = parseEvent(update({ state: 'TASK_RUNNING', uuid }));
+    assert.equal(decodeEvent(encodeEvent(event)).type, 'UPDATE');
+  }
+});
+
 test('an offer with all that Mesos can put into one survives both codecs', () => {
   const labels = { labels: [{ key: 'k', value: '北京' }, { key: 'bare' }] };
   const event: Event = {

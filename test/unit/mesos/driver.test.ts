@@ -6,7 +6,8 @@ import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { silentLogger } from '../../../framework/log.js';
 import { createDetector } from '../../../framework/mesos/detector.js';
 import { MesosDriver } from '../../../framework/mesos/driver.js';
-import type { Event } from '../../../framework/mesos/schema/codec.js';
+import { encodeRecord } from '../../../framework/mesos/recordio.js';
+import { type Event, encodeEvent } from '../../../framework/mesos/schema/codec.js';
 import { StubMaster } from './stub-master.js';
 
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
@@ -187,6 +188,30 @@ describe('the driver', () => {
     master.onCall = (_, response) => void response.destroy();
     driver?.calls?.suppress();
     await once(heard, 'callFailed');
+  });
+
+  it('leaves a stream that cannot be read on, with the events before that place, and opens another', async () => {
+    master.onSubscribe = (_, response) => {
+      master.open(response);
+      master.onSubscribe = (__, second) => master.open(second);
+      const heartbeat = Buffer.from(encodeRecord(encodeEvent({ type: 'HEARTBEAT' })));
+      response.write(Buffer.concat([heartbeat, Buffer.from('<html>no stream</html>')]));
+    };
+    drive();
+    await once(heard, 'disconnected');
+    assert.deepEqual(seen, ['SUBSCRIBED', 'HEARTBEAT', 'disconnected']);
+    await master.calls('SUBSCRIBE', 2);
+  });
+
+  it('leaves a stream with an event that cannot be decoded, and opens another', async () => {
+    master.onSubscribe = (_, response) => {
+      master.open(response);
+      master.onSubscribe = (__, second) => master.open(second);
+      response.write(encodeRecord(new Uint8Array([0x0a, 0xff])));
+    };
+    drive();
+    await once(heard, 'disconnected');
+    await master.calls('SUBSCRIBE', 2);
   });
 
   it('leaves a stream on which no heartbeat comes', async () => {
