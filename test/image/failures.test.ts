@@ -131,6 +131,25 @@ describe('a cluster that loses nodes', () => {
     leader = await cluster.settled(30_000);
   });
 
+  test('the holder’s etcd is killed: Jupyter and its kernels go on, and leadership comes back to them', async () => {
+    const jupyter = cluster.jupyter(leader);
+    const kernel = await jupyter.startKernel();
+    await jupyter.runCell(kernel, 'kept = "still here"');
+    const former = await cluster.exec(leader, 'pgrep', '-x', 'etcd');
+    await cluster.exec(leader, 'pkill', '-KILL', '-x', 'etcd');
+    await waitFor(
+      'another process',
+      10_000,
+      async () => (await cluster.exec(leader, 'pgrep', '-x', 'etcd')) !== former,
+    );
+    // etcd is asked, since a status may be half a second old.
+    await waitFor('the holder as leader', 90_000, async () =>
+      /, true, false,/.test(await cluster.exec(leader, 'etcdctl', 'endpoint', 'status')),
+    );
+    assert.equal(await cluster.settled(10_000), leader);
+    assert.equal(await jupyter.runCell(kernel, 'print(kept)'), 'still here\n');
+  });
+
   test('the holder is told to end: it hands over, ends with 0, and has left the list of the living', async (t) => {
     const node = leader;
     const told = performance.now();
