@@ -10,10 +10,11 @@ import type {
   NodeState,
   Phase,
   StatusUpdate,
+  Stray,
   TaskRecord,
 } from './model.js';
 import { bestHost, hostsOf, lackOf, without } from './placement.js';
-import { newRecord, withNextGeneration } from './record.js';
+import { newRecord, nodeOfTaskId, withNextGeneration } from './record.js';
 import { Turn } from './turn.js';
 
 /** Waits between explicit reconciliations: doubled from the first up to the longest (Mesos' reconciliation guide). */
@@ -64,7 +65,9 @@ export function initialState(
     connected: false,
     offers: [],
     demand: 'open',
+    wantedBy: [],
     reconciliation: { kind: 'settled', implicitMs: 0 },
+    strays: [],
   };
 }
 
@@ -90,6 +93,10 @@ export function nextTickMs(state: ClusterState): number | undefined {
   for (const sinceMs of [state.refoundingSinceMs, state.tearingDownSinceMs]) {
     if (sinceMs !== undefined) times.push(endsDueMs(state, sinceMs));
   }
+  if (state.reconciliation.kind === 'asking' && state.reconciliation.holdUntilMs !== undefined) {
+    times.push(state.reconciliation.holdUntilMs);
+  }
+  for (const { sentMs } of state.strays) times.push(sentMs + killAgainMs);
   for (const { phase, healthySinceMs, failures, saidNoQuorum } of state.nodes) {
     if (phase.kind === 'backingOff') times.push(phase.untilMs);
     if (phase.kind === 'launching' || phase.kind === 'starting') times.push(launchDueMs(phase, state.spec));
@@ -139,21 +146,51 @@ function subscribed(turn: Turn, frameworkId: string): void {
   ask(turn);
 }
 
+/** Tasks that may be alive: those not known to have ended, and those of which nothing proves that they have. */
+const askedFor = (turn: Turn): TaskRecord[] => [...turn.liveTasks(), ...turn.state.record.unproven];
+
 /** Begins explicit reconciliation of every task that may be alive. */
 function ask(turn: Turn): void {
-  const pending = turn.liveTasks().map((task) => task.id);
-  turn.set({ reconciliation: { kind: 'asking', pending, nextMs: turn.now, delayMs: reconcileFirstMs } });
+  turn.set({
+    reconciliation: {
+      kind: 'asking',
+      pending: askedFor(turn).map((task) => task.id),
+      nextMs: turn.now,
+      delayMs: reconcileFirstMs,
+      // Silence means that the task's host is on its way back to the master: it is waited for as long as for a lost host.
+      holdUntilMs: turn.now + turn.state.spec.unreachableGraceMs,
+    },
+  });
 }
 
 function updated(turn: Turn, update: StatusUpdate): void {
   answered(turn, update);
-  const task = turn.state.record.nodes.find((node) => node.task?.id === update.taskId)?.task;
-  if (task === undefined || task.end !== undefined) stranger(turn, update);
+  const last = turn.state.record.nodes.find((node) => node.task?.id === update.taskId)?.task;
+  const task = last === undefined ? undefined : revived(turn, update, last);
+  if (task === undefined) stranger(turn, update);
   else ours(turn, update, task);
   // Rule 3: the Turn puts the store before every send, so this follows the effect's being stored.
   if (update.uuid !== undefined && update.agentId !== undefined) {
     turn.send({ kind: 'acknowledge', taskId: update.taskId, agentId: update.agentId, uuid: update.uuid });
   }
+}
+
+/**
+ * The node's last task, where it may be alive: also one that was given up without proof and turns out to live before the
+ * node has another (rule 9: one incarnation survives).
+ */
+function revived(turn: Turn, update: StatusUpdate, last: TaskRecord): TaskRecord | undefined {
+  const { end, ...task } = last;
+  if (end === undefined) return last;
+  const meaning = meaningOf(update.state);
+  const isOfThisGeneration = last.generation === turn.state.record.generation.number;
+  if (end.provenDead || !isOfThisGeneration || (meaning !== 'starting' && meaning !== 'running'))
+    return undefined;
+  turn.log('info', `node ${last.node}: task ${last.id}, which was given up, lives`);
+  turn.setTask(task);
+  turn.setRecord({ unproven: turn.state.record.unproven.filter(({ id }) => id !== last.id) });
+  turn.enter(last.node, { kind: 'unconfirmed' }, `task ${last.id} is back`);
+  return task;
 }
 
 /** Any word about a task answers the reconciliation of it, but for "unknown" while its ACCEPT may be on the way. */
@@ -183,16 +220,36 @@ function isEarlyUnknown(turn: Turn, update: StatusUpdate): boolean {
 
 /** Rule 6: a task that the store does not know as a node's living one is killed; the end of one is noted as proof. */
 function stranger(turn: Turn, update: StatusUpdate): void {
-  if (meaningOf(update.state) !== 'ended') {
-    if (update.state === 'TASK_UNREACHABLE' || update.state === 'TASK_KILLING') return;
-    turn.log('warn', `killing task ${update.taskId}, which is no node's present task (${update.state})`);
-    turn.send({ kind: 'kill', taskId: update.taskId, agentId: update.agentId });
-    return;
+  const others = turn.state.strays.filter((stray) => stray.taskId !== update.taskId);
+  const known = turn.state.strays.find((stray) => stray.taskId === update.taskId);
+  switch (meaningOf(update.state)) {
+    case 'starting':
+    case 'running': {
+      if (known !== undefined) return;
+      turn.log('warn', `killing task ${update.taskId}, which is no node's present task (${update.state})`);
+      turn.send({ kind: 'kill', taskId: update.taskId, agentId: update.agentId });
+      const node = nodeOfTaskId(update.taskId);
+      const stray: Stray = {
+        taskId: update.taskId,
+        sentMs: turn.now,
+        ...(update.agentId !== undefined && { agentId: update.agentId }),
+        ...(node !== undefined && { node }),
+      };
+      return turn.set({ strays: [...others, stray] });
+    }
+    case 'killing':
+      return;
+    case 'unreachable':
+      // Out of reach again, for longer than its grace: its node does not wait for it.
+      return turn.set({ strays: others });
+    case 'ended': {
+      if (known !== undefined) turn.set({ strays: others });
+      const left = turn.state.record.unproven.filter(
+        (task) => task.id !== update.taskId || !provesDeath(update, task),
+      );
+      if (left.length < turn.state.record.unproven.length) turn.setRecord({ unproven: left });
+    }
   }
-  const left = turn.state.record.unproven.filter(
-    (task) => task.id !== update.taskId || !provesDeath(update, task),
-  );
-  if (left.length < turn.state.record.unproven.length) turn.setRecord({ unproven: left });
 }
 
 function ours(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
@@ -299,11 +356,24 @@ export function backoffMs(
 /** What follows from the state and the time alone; run after every event. */
 function settle(turn: Turn): void {
   for (let node = 0; node < turn.state.nodes.length; node++) watch(turn, node);
+  killStrays(turn);
   reconcile(turn);
   if (turn.state.tearingDownSinceMs !== undefined) return tearDown(turn, turn.state.tearingDownSinceMs);
   refound(turn);
   place(turn);
   tellDemand(turn);
+}
+
+/** KILLs of strays that may have been lost. */
+function killStrays(turn: Turn): void {
+  if (turn.state.strays.every((stray) => turn.now < stray.sentMs + killAgainMs)) return;
+  turn.set({
+    strays: turn.state.strays.map((stray) => {
+      if (turn.now < stray.sentMs + killAgainMs) return stray;
+      turn.send({ kind: 'kill', taskId: stray.taskId, agentId: stray.agentId });
+      return { ...stray, sentMs: turn.now };
+    }),
+  });
 }
 
 /** One node's timers. */
@@ -421,7 +491,6 @@ function refound(turn: Turn): void {
   const next = withNextGeneration(turn.state.record, turn.state.idSuffix);
   turn.setRecord({ generation: next.generation, nodes: next.nodes });
   turn.set({ refoundingSinceMs: undefined });
-  turn.wanted = true;
   turn.log('info', `founding generation ${next.generation.number}`);
   for (let number = 0; number < turn.state.nodes.length; number++) {
     turn.setNode(number, { saidNoQuorum: false });
@@ -453,9 +522,13 @@ function tearDown(turn: Turn, sinceMs: number): void {
 }
 
 function reconcile(turn: Turn): void {
+  if (turn.state.reconciliation.kind === 'asking') {
+    const { holdUntilMs, ...rest } = turn.state.reconciliation;
+    if (holdUntilMs !== undefined && turn.now >= holdUntilMs) turn.set({ reconciliation: rest });
+  }
   const { reconciliation } = turn.state;
   if (reconciliation.kind === 'asking') {
-    const pending = turn.liveTasks().filter((task) => reconciliation.pending.includes(task.id));
+    const pending = askedFor(turn).filter((task) => reconciliation.pending.includes(task.id));
     if (pending.length === 0) {
       // The implicit one follows at once: it finds tasks that the store does not know.
       turn.send({ kind: 'reconcile', tasks: [] });
@@ -468,7 +541,7 @@ function reconcile(turn: Turn): void {
       const delayMs = Math.min(reconcileLongestMs, reconciliation.delayMs * 2);
       turn.set({
         reconciliation: {
-          kind: 'asking',
+          ...reconciliation,
           pending: pending.map((task) => task.id),
           nextMs: turn.now + reconciliation.delayMs,
           delayMs,
@@ -485,7 +558,7 @@ function reconcile(turn: Turn): void {
 function place(turn: Turn): void {
   const { offers, spec, offersSinceMs } = turn.state;
   if (offers.length === 0) return;
-  const wanting = turn.state.refoundingSinceMs === undefined ? turn.waiting() : [];
+  const wanting = wantingOffers(turn);
   if (wanting.length > 0) {
     const held = turn.now < (offersSinceMs ?? turn.now) + spec.offerHoldMs;
     const hostCount = new Set(offers.map((offer) => offer.hostname)).size;
@@ -503,6 +576,29 @@ function decline(turn: Turn): void {
     if (turn.state.demand === 'open') turn.set({ demand: 'filtered' });
   }
   turn.set({ offers: [], offersSinceMs: undefined });
+}
+
+/** Nodes to launch now: not while a lost generation is brought to its end, nor beside an earlier task that lives (rule 1). */
+function wantingOffers(turn: Turn): number[] {
+  if (turn.state.refoundingSinceMs !== undefined) return [];
+  return turn.waiting().filter((number) => {
+    const obstacle = earlierTask(turn, number);
+    if (obstacle === undefined) return true;
+    turn.enter(number, { kind: 'waiting' }, obstacle);
+    return false;
+  });
+}
+
+/** Why the node has to wait for one of its earlier tasks, if it has to. */
+function earlierTask(turn: Turn, number: number): string | undefined {
+  const stray = turn.state.strays.find(({ node }) => node === number);
+  if (stray !== undefined) return `waiting for the end of task ${stray.taskId}, which came back`;
+  const { reconciliation, record } = turn.state;
+  if (reconciliation.kind !== 'asking' || reconciliation.holdUntilMs === undefined) return undefined;
+  const silent = record.unproven.find(
+    ({ id, node }) => node === number && reconciliation.pending.includes(id),
+  );
+  return silent && `asking Mesos about its earlier task ${silent.id}`;
 }
 
 function launch(turn: Turn, wanting: readonly number[]): void {
@@ -539,10 +635,12 @@ function launch(turn: Turn, wanting: readonly number[]): void {
 
 /** Rule 4: no offers while nothing is missing; when something is, filters set earlier are lifted once. */
 function tellDemand(turn: Turn): void {
-  const { demand } = turn.state;
-  const wants = turn.waiting().length > 0 && turn.state.refoundingSinceMs === undefined;
+  const { demand, wantedBy } = turn.state;
+  const wanting = wantingOffers(turn);
+  const isNew = wanting.some((number) => !wantedBy.includes(number));
+  if (wanting.join() !== wantedBy.join()) turn.set({ wantedBy: wanting });
   const complete = turn.state.nodes.every((node) => !runsNothing(node) && node.phase.kind !== 'unreachable');
-  if (wants && turn.wanted) {
+  if (isNew) {
     if (demand !== 'open') turn.send({ kind: 'revive' });
     turn.set({ demand: 'open' });
   } else if (complete && demand !== 'suppressed') {

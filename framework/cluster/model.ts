@@ -179,13 +179,26 @@ export interface NodeState {
   readonly saidNoQuorum: boolean;
 }
 
+/** A task that lives and is no node's present one: back from a partition, say. It is killed. */
+export interface Stray {
+  readonly taskId: string;
+  readonly agentId?: string;
+  /** The node that it was a task of, which is given no new one before this has ended. */
+  readonly node?: number;
+  /** When KILL was last sent. */
+  readonly sentMs: number;
+}
+
 /** Explicit reconciliation in progress, or the time of the next implicit one. */
 export type Reconciliation =
   | {
       readonly kind: 'asking';
+      /** Tasks that have not answered. */
       readonly pending: readonly string[];
       readonly nextMs: number;
       readonly delayMs: number;
+      /** Until when a node waits for the answers of its earlier tasks; absent when that is over. */
+      readonly holdUntilMs?: number;
     }
   | { readonly kind: 'settled'; readonly implicitMs: number };
 
@@ -202,7 +215,10 @@ export interface ClusterState {
   readonly offersSinceMs?: number;
   /** What the master last heard: no offers wanted, or wanted with filters set, or wanted with none. */
   readonly demand: 'open' | 'filtered' | 'suppressed';
+  /** Nodes that filters were lifted for: they are lifted again only for another. */
+  readonly wantedBy: readonly number[];
   readonly reconciliation: Reconciliation;
+  readonly strays: readonly Stray[];
   /** Set while every task is brought to its end, on the operator's word. */
   readonly tearingDownSinceMs?: number;
   /** Set while what is left of a generation without a quorum is brought to its end. */

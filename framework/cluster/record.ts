@@ -6,6 +6,12 @@ export function taskIdOf(node: number, incarnation: number, idSuffix: string): s
   return `node${node}.${incarnation}.${idSuffix}`;
 }
 
+/** The node that a task id of ours is about, whether or not any record has it; undefined for a foreign id. */
+export function nodeOfTaskId(taskId: string): number | undefined {
+  const match = /^node(\d+)\.\d+\./.exec(taskId);
+  return match === null ? undefined : Number(match[1]);
+}
+
 /** The record of a cluster of which nothing has been launched yet: generation 1, with its founders' task ids chosen. */
 export function newRecord(addresses: readonly string[], idSuffix: string): ClusterRecord {
   const empty: ClusterRecord = {

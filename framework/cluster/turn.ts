@@ -16,8 +16,6 @@ export class Turn {
   readonly #before: ClusterState;
   #state: ClusterState;
   readonly #sends: Action[] = [];
-  /** Whether a node began to want an offer in this turn: then, and only then, filters are lifted. */
-  wanted = false;
 
   constructor(
     state: ClusterState,
@@ -56,7 +54,6 @@ export class Turn {
   enter(number: number, phase: Phase, reason: string): void {
     const before = this.node(number);
     if (before.reason !== reason) this.log('info', `node ${number}: ${reason}`);
-    if (phase.kind === 'waiting' && before.phase.kind !== 'waiting') this.wanted = true;
     this.setNode(number, { phase, reason });
   }
 

@@ -1,0 +1,474 @@
+/** One simulated cluster: Mesos, hosts, containers, a store, and the very core that the scheduler runs, under faults from a seed. */
+import { decide, initialState, nextTickMs, quorumLostForGood } from '../../framework/cluster/decide.js';
+import type {
+  Action,
+  ClusterEvent,
+  ClusterRecord,
+  ClusterSpec,
+  ClusterState,
+} from '../../framework/cluster/model.js';
+import { VirtualClock } from './clock.js';
+import { type Container, Containers } from './containers.js';
+import { Mesos } from './mesos.js';
+import { Random } from './random.js';
+
+export interface Faults {
+  /** Probabilities, of each single message. */
+  readonly lostUpdate: number;
+  readonly repeatedUpdate: number;
+  readonly crashBetweenActions: number;
+  /** Mean time between faults, in milliseconds. */
+  readonly everyMs: number;
+}
+
+export const noFaults: Faults = {
+  lostUpdate: 0,
+  repeatedUpdate: 0,
+  crashBetweenActions: 0,
+  everyMs: Number.POSITIVE_INFINITY,
+};
+
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export const spec: ClusterSpec = {
+  addresses: ['a', 'b', 'c'],
+  needs: { cpus: 1, memMb: 1024, diskMb: 0 },
+  launchTimeoutMs: 300_000,
+  unreachableGraceMs: 120_000,
+  killGraceMs: 10_000,
+  backoffMinMs: 1_000,
+  backoffMaxMs: 120_000,
+  healthySpellMs: 60_000,
+  offerHoldMs: 500,
+  declineMs: 3_600_000,
+};
+
+/** The decision function under test; a mutation of it takes its place when the checker itself is checked. */
+export type Decide = typeof decide;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly hosts: number;
+  readonly faults: Faults;
+  readonly decide?: Decide;
+  /** Told of everything that happens, for a trace. */
+  readonly tell?: (line: string) => void;
+}
+
+interface Process {
+  readonly id: number;
+  state: ClusterState;
+  stream: number | undefined;
+  frameworkId: string | undefined;
+}
+
+export class World {
+  readonly clock = new VirtualClock();
+  readonly random: Random;
+  readonly containers: Containers;
+  readonly mesos: Mesos;
+  faults: Faults;
+  /** Events and faults that happened. */
+  steps = 0;
+  readonly transitions = new Map<string, number>();
+  readonly #options: WorldOptions;
+  readonly #spec: ClusterSpec;
+  readonly #decide: Decide;
+  /** What survives a crash of the scheduler. */
+  #stored: ClusterRecord | undefined;
+  #process: Process | undefined;
+  #processes = 0;
+  #streams = 0;
+  /** Messages that travel on a stream arrive in order. */
+  #lastDeliveryMs = 0;
+  #lastCallMs = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#decide = options.decide ?? decide;
+    this.random = new Random(options.seed);
+    this.faults = options.faults;
+    this.#spec = {
+      ...spec,
+      addresses: Array.from({ length: options.nodes }, (_, node) => `address-${node}`),
+    };
+    this.containers = new Containers(this);
+    this.mesos = new Mesos(this, options.hosts);
+    this.#startScheduler();
+    this.#faultLater();
+  }
+
+  tell(line: string): void {
+    this.#options.tell?.(`${(this.clock.nowMs / 1000).toFixed(3).padStart(10)} s  ${line}`);
+  }
+
+  /** Lets time pass, faults and all. */
+  runFor(ms: number, mostSteps = Number.POSITIVE_INFINITY): void {
+    const until = this.clock.nowMs + ms;
+    while (this.steps < mostSteps) {
+      const next = this.clock.nextMs;
+      if (next === undefined || next > until) {
+        if (Number.isFinite(until)) this.clock.nowMs = until;
+        return;
+      }
+      this.clock.step();
+    }
+  }
+
+  /** Ends all faults, and waits until all is well; a violation when that takes too long. */
+  converge(withinMs: number): void {
+    this.faults = noFaults;
+    const until = this.clock.nowMs + withinMs;
+    this.tell('— no more faults —');
+    while (this.clock.nowMs < until) {
+      if (this.#isWell()) return;
+      this.runFor(5_000);
+    }
+    if (!this.#isWell()) {
+      const nodes = this.#process?.state.nodes.map(({ phase, reason }) => `${phase.kind}: ${reason}`) ?? [
+        'no scheduler',
+      ];
+      throw new Violation(`not all is well ${withinMs / 1000} s after the last fault: ${nodes.join(' | ')}`);
+    }
+  }
+
+  #isWell(): boolean {
+    const state = this.#process?.state;
+    if (state === undefined || !state.connected) return false;
+    return state.nodes.every(({ phase }, node) => {
+      const [container, ...more] = this.containers.at(node);
+      return (
+        phase.kind === 'running' &&
+        container !== undefined &&
+        more.length === 0 &&
+        container.taskId === state.record.nodes[node]?.task?.id &&
+        this.containers.isWell(container)
+      );
+    });
+  }
+
+  // The scheduler's process.
+
+  #startScheduler(): void {
+    this.#processes += 1;
+    const id = this.#processes;
+    const suffix = `p${id}`;
+    this.#process = {
+      id,
+      state: initialState(this.#spec, this.#stored, suffix),
+      stream: undefined,
+      frameworkId: this.#stored?.frameworkId,
+    };
+    this.tell(`scheduler process ${id} starts`);
+    this.#subscribeLater(this.#process);
+  }
+
+  #crash(why: string): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.tell(`scheduler process ${process.id} dies ${why}`);
+    this.#process = undefined;
+    this.clock.in(this.random.between(500, 60_000), () => this.#startScheduler());
+  }
+
+  #subscribeLater(process: Process): void {
+    this.clock.in(this.random.between(10, 5_000), () => {
+      if (this.#process !== process || process.stream !== undefined) return;
+      const id = this.mesos.subscribe(process.frameworkId);
+      if (id === undefined) return this.#subscribeLater(process);
+      process.frameworkId = id;
+      process.stream = this.mesos.stream;
+    });
+  }
+
+  newStream(): number {
+    this.#streams += 1;
+    return this.#streams;
+  }
+
+  /** An event on a stream, in order, unless the stream is gone before it arrives. */
+  deliver(stream: number, event: ClusterEvent): void {
+    const atMs = Math.max(this.#lastDeliveryMs, this.clock.nowMs + this.random.between(1, 50));
+    this.#lastDeliveryMs = atMs;
+    this.clock.in(atMs - this.clock.nowMs, () => {
+      const process = this.#process;
+      if (process?.stream === stream && this.mesos.stream === stream) this.#take(process, event);
+    });
+  }
+
+  streamEnds(stream: number): void {
+    const process = this.#process;
+    if (process?.stream !== stream) return;
+    process.stream = undefined;
+    this.#take(process, { kind: 'disconnected' });
+    if (this.#process === process) this.#subscribeLater(process);
+  }
+
+  #take(process: Process, event: ClusterEvent): void {
+    this.steps += 1;
+    const before = process.state;
+    const { state, actions } = this.#decide(before, event, this.clock.nowMs);
+    process.state = state;
+    this.#count(before, state, event);
+    if (event.kind !== 'tick') this.tell(`event ${describe(event)}`);
+    for (const action of actions) {
+      if (this.random.chance(this.faults.crashBetweenActions)) return this.#crash(`before ${action.kind}`);
+      this.#perform(process, action);
+    }
+    this.#checkSteadily(state);
+    this.#tickLater(process);
+  }
+
+  #tickLater(process: Process): void {
+    const next = nextTickMs(process.state);
+    if (next === undefined) return;
+    const { state } = process;
+    this.clock.in(Math.max(1, Math.ceil(next - this.clock.nowMs)), () => {
+      // Any event since then has asked for a tick of its own.
+      if (this.#process === process && process.state === state) this.#take(process, { kind: 'tick' });
+    });
+  }
+
+  #perform(process: Process, action: Action): void {
+    switch (action.kind) {
+      case 'log':
+        return this.tell(`  ${action.message}`);
+      case 'store':
+        this.#checkStore(action.record);
+        this.#stored = action.record;
+        return;
+      default:
+        this.tell(`  → ${describe(action)}`);
+        this.#checkSend(action);
+        return this.#call(process, action);
+    }
+  }
+
+  /** A call on its way: in order, lost when the connection breaks before it arrives. */
+  #call(process: Process, action: Exclude<Action, { kind: 'log' | 'store' }>): void {
+    const { stream } = process;
+    const atMs = Math.max(this.#lastCallMs, this.clock.nowMs + this.random.between(1, 50));
+    this.#lastCallMs = atMs;
+    this.clock.in(atMs - this.clock.nowMs, () => {
+      if (stream === undefined || this.mesos.stream !== stream || !this.mesos.up) return;
+      switch (action.kind) {
+        case 'accept':
+          return this.mesos.accept(action.offerIds, action.launches);
+        case 'decline':
+          return this.mesos.decline(action.offerIds, action.refuseMs);
+        case 'suppress':
+          return this.mesos.suppress();
+        case 'revive':
+          return this.mesos.revive();
+        case 'kill':
+          return this.mesos.kill(action.taskId, action.agentId);
+        case 'acknowledge':
+          return this.mesos.acknowledge(action.taskId, action.agentId, action.uuid);
+        case 'reconcile':
+          return this.mesos.reconcile(action.tasks);
+        case 'teardown':
+          return;
+      }
+    });
+  }
+
+  // Faults.
+
+  isCutOff(hostName: string): boolean {
+    return this.mesos.hosts.some((host) => host.name === hostName && host.cutOff);
+  }
+
+  containerEnds(container: Container, status: number): void {
+    this.tell(`container of ${container.taskId} ends with status ${status}`);
+    this.mesos.containerEnds(container, status);
+  }
+
+  #faultLater(): void {
+    if (this.faults.everyMs === Number.POSITIVE_INFINITY) return;
+    this.clock.in(this.random.between(1, Math.round(2 * this.faults.everyMs)), () => {
+      if (this.faults.everyMs === Number.POSITIVE_INFINITY) return;
+      this.steps += 1;
+      this.#fault();
+      this.#faultLater();
+    });
+  }
+
+  #fault(): void {
+    const { random, mesos } = this;
+    const host = random.pick(mesos.hosts);
+    const container = random.pick(this.containers.running);
+    const kind = random.between(0, 9);
+    switch (kind) {
+      case 0:
+      case 1:
+        if (container !== undefined) this.containerEnds(container, 137);
+        return;
+      case 2:
+        if (container !== undefined) {
+          this.tell(`Mesos loses sight of the container of ${container.taskId}`);
+          mesos.loseSight(container);
+        }
+        return;
+      case 3:
+        if (container !== undefined) {
+          this.tell(`the health check of ${container.taskId} fails`);
+          mesos.fail(container);
+        }
+        return;
+      case 4:
+        if (host !== undefined) {
+          const forMs = random.between(1_000, 400_000);
+          this.tell(`${host.name} is cut off for ${forMs / 1000} s`);
+          mesos.cutHost(host, forMs);
+        }
+        return;
+      case 5:
+        if (host !== undefined) {
+          const forMs = random.between(5_000, 300_000);
+          this.tell(`${host.name} loses power for ${forMs / 1000} s`);
+          mesos.crashHost(host, forMs);
+        }
+        return;
+      case 6: {
+        const forMs = random.between(500, 60_000);
+        this.tell(`the master fails over, ${forMs / 1000} s without one`);
+        return mesos.failover(forMs);
+      }
+      case 7:
+        return this.#crash('by a signal');
+      case 8:
+        this.tell('the connection to the master breaks');
+        return mesos.cutConnection();
+      case 9:
+        return mesos.rescindOne();
+    }
+  }
+
+  // The rules, checked on what really happens.
+
+  #checkStore(record: ClusterRecord): void {
+    const before = this.#stored;
+    if (before === undefined) return;
+    if (record.generation.number > before.generation.number + 1) {
+      throw new Violation(
+        `the generation jumps from ${before.generation.number} to ${record.generation.number}`,
+      );
+    }
+    for (const [node, { incarnation }] of record.nodes.entries()) {
+      if (incarnation < (before.nodes[node]?.incarnation ?? 0))
+        throw new Violation(`node ${node}'s incarnation went back`);
+    }
+    if (record.generation.number === before.generation.number) return;
+    // Rule 10: founding anew while a quorum of the old generation lives would throw a working cluster away.
+    const voters = this.containers.running.filter(
+      (container) =>
+        container.generation === before.generation.number && container.voter && !container.orphan,
+    );
+    const known = voters.filter((container) => record.nodes[container.node]?.task?.id === container.taskId);
+    if (known.length * 2 > record.nodes.length && this.containers.hasQuorum(before.generation.number)) {
+      throw new Violation(
+        `generation ${record.generation.number} is founded while ${before.generation.number} has a quorum`,
+      );
+    }
+  }
+
+  #checkSend(action: Exclude<Action, { kind: 'log' | 'store' }>): void {
+    const stored = this.#stored;
+    switch (action.kind) {
+      case 'accept':
+        for (const { task, founders } of action.launches) {
+          // Rule 2.
+          if (stored?.frameworkId === undefined)
+            throw new Violation('ACCEPT before the framework id is stored');
+          if (stored.nodes[task.node]?.task?.id !== task.id)
+            throw new Violation(`ACCEPT before ${task.id} is stored`);
+          if (stored.generation.number !== task.generation)
+            throw new Violation('ACCEPT for another generation');
+          if (founders.length !== stored.nodes.length) throw new Violation('ACCEPT without the founders');
+          // Rule 1.
+          for (const container of this.containers.at(task.node)) this.#checkSecond(container, task.id);
+        }
+        return;
+      case 'acknowledge': {
+        // Rule 3: an end that is acknowledged is stored, or about a task that a newer one has followed.
+        const host = this.mesos.host(action.agentId);
+        const told = host?.tasks.get(action.taskId)?.updates[0];
+        const task = stored?.nodes.find((node) => node.task?.id === action.taskId)?.task;
+        if (told?.uuid === action.uuid && task !== undefined && task.end === undefined && isEnd(told.state)) {
+          throw new Violation(`the end of ${action.taskId} is acknowledged before it is stored`);
+        }
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  /** A node gets another task while a container of it runs: only where nobody could know, or the grace has passed. */
+  #checkSecond(container: Container, taskId: string): void {
+    const host = this.mesos.hosts.find(({ name }) => name === container.host);
+    const wordIsOnItsWay = host !== undefined && this.clock.nowMs - host.registeredMs < 1_000;
+    const excused =
+      container.orphan || host === undefined || host.cutOff || !host.registered || wordIsOnItsWay;
+    if (!excused)
+      throw new Violation(`${taskId} is launched while the container of ${container.taskId} runs`);
+  }
+
+  #checkSteadily(state: ClusterState): void {
+    // Rule 4: no offer is held beyond the window (and the time that a decline travels).
+    if (!state.connected) return;
+    for (const offer of state.offers) {
+      const open = this.mesos.offers.get(offer.id);
+      if (open !== undefined && this.clock.nowMs - open.sinceMs > this.#spec.offerHoldMs + 1_000) {
+        throw new Violation(`${offer.id} has been held for ${this.clock.nowMs - open.sinceMs} ms`);
+      }
+    }
+    // Rule 10, the other way: a generation that is lost is not kept.
+    if (
+      state.refoundingSinceMs === undefined &&
+      quorumLostForGood(state) &&
+      state.nodes.every((node) => node.phase.kind !== 'unconfirmed')
+    ) {
+      throw new Violation(`generation ${state.record.generation.number} is lost, and nothing is done`);
+    }
+  }
+
+  #count(before: ClusterState, after: ClusterState, event: ClusterEvent): void {
+    this.#add(`event ${event.kind}`);
+    after.nodes.forEach((node, index) => {
+      const from = before.nodes[index]?.phase.kind;
+      if (from !== node.phase.kind) this.#add(`${from} → ${node.phase.kind}`);
+    });
+  }
+
+  #add(what: string): void {
+    this.transitions.set(what, (this.transitions.get(what) ?? 0) + 1);
+  }
+}
+
+const isEnd = (state: string): boolean =>
+  !['TASK_STAGING', 'TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING', 'TASK_UNREACHABLE'].includes(state);
+
+function describe(what: ClusterEvent | Exclude<Action, { kind: 'log' | 'store' }>): string {
+  switch (what.kind) {
+    case 'update':
+      return `${what.update.taskId} ${what.update.state} ${what.update.source ?? ''} ${what.update.reason ?? what.update.message ?? ''}`;
+    case 'offers':
+      return `offers ${what.offers.map(({ id, hostname }) => `${id} of ${hostname}`).join(', ')}`;
+    case 'accept':
+      return `accept ${what.offerIds.join(', ')} for ${what.launches.map(({ task }) => task.id).join(', ')}`;
+    case 'kill':
+      return `kill ${what.taskId}`;
+    case 'acknowledge':
+      return `acknowledge ${what.taskId}`;
+    case 'reconcile':
+      return `reconcile ${what.tasks.map(({ taskId }) => taskId).join(', ') || 'all'}`;
+    case 'decline':
+      return `decline ${what.offerIds.join(', ')}`;
+    default:
+      return what.kind;
+  }
+}
