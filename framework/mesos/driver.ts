@@ -6,7 +6,7 @@ import { MesosCalls } from './calls.js';
 import type { MasterDetector } from './detector.js';
 import type { Event, FrameworkInfo } from './schema/codec.js';
 import { SubscriptionRefused, subscribe } from './subscription.js';
-import type { Transport } from './transport.js';
+import { type Transport, tlsAdvice } from './transport.js';
 
 /** Where the driver is; every change is logged with its reason. */
 export type Connection =
@@ -219,7 +219,11 @@ export class MesosDriver {
     }
     // What ended the stream on our side says more than how the connection broke.
     const cause: unknown = this.#stream.signal.aborted ? this.#stream.signal.reason : error;
-    return { reason: `${master.host}: ${messageOf(cause)}`, removed: false };
+    const advice = this.#subscribedInThisAttempt ? undefined : tlsAdvice(cause, master);
+    return {
+      reason: `${master.host}: ${messageOf(cause)}${advice === undefined ? '' : `: ${advice}`}`,
+      removed: false,
+    };
   }
 }
 
@@ -252,5 +256,6 @@ const isStale = (status: number | undefined, message: string): boolean =>
 function leaderOf(error: unknown, asked: URL): URL | undefined {
   if (!(error instanceof SubscriptionRefused) || error.status !== 307 || error.location === undefined)
     return undefined;
+  if (!URL.canParse(error.location, asked.href)) return undefined;
   return new URL(new URL(error.location, asked).origin);
 }

@@ -120,6 +120,16 @@ describe('the driver', () => {
     }
   });
 
+  it('tries again after a redirection to nowhere', async () => {
+    master.onSubscribe = (_, response) => {
+      master.onSubscribe = (__, second) => master.open(second);
+      response.writeHead(307, { location: '//' }).end();
+    };
+    drive();
+    await once(heard, 'SUBSCRIBED');
+    assert.equal(master.received.length, 2);
+  });
+
   it('tries the next master while one knows no leader, and those that do not answer', async () => {
     const nobody = createServer();
     nobody.listen(0, '127.0.0.1');

@@ -1,6 +1,7 @@
 /** An HTTP server that stands in for a master in tests of one connection: it records calls, and says what it is told to. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { encodeRecord } from '../../../framework/mesos/recordio.js';
 import { type Call, type Event, encodeEvent, parseCall } from '../../../framework/mesos/schema/codec.js';
@@ -24,19 +25,21 @@ export class StubMaster {
   /** Answers every other call. */
   onCall: Answer = (_, response) => void response.writeHead(202).end();
 
-  private constructor() {
-    this.#server = createServer((request, response) => void this.#take(request, response));
+  private constructor(readonly tls: ServerOptions | undefined) {
+    const take = (request: IncomingMessage, response: ServerResponse) => void this.#take(request, response);
+    this.#server = tls === undefined ? createServer(take) : createSecureServer(tls, take);
   }
 
-  static async start(): Promise<StubMaster> {
-    const master = new StubMaster();
+  /** @param tls with it, the master speaks https */
+  static async start(tls?: ServerOptions): Promise<StubMaster> {
+    const master = new StubMaster(tls);
     master.#server.listen(0, '127.0.0.1');
     await once(master.#server, 'listening');
     return master;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`;
   }
 
   get port(): number {
