@@ -9,9 +9,9 @@ import { EmbeddedHost } from '../../framework/local/host/host.js';
 import { EmbeddedMaster } from '../../framework/local/master/master.js';
 import { silentLogger } from '../../framework/log.js';
 import type { HealthCheck, Offer, TaskInfo, TaskStatus } from '../../framework/mesos/schema/codec.js';
+import { createTestNetwork, type TestNetwork } from '../support/docker.js';
 import { TestScheduler } from '../unit/local/test-scheduler.js';
 import { accept, taskFor } from '../unit/local/world.js';
-import { makeTestNetwork, type TestNetwork } from './test-network.js';
 import { makeTinyImage, type TinyImage } from './tiny-image.js';
 
 const docker = (...args: string[]): string =>
@@ -28,7 +28,7 @@ describe('a task in a container', () => {
 
   before(async () => {
     image = makeTinyImage();
-    network = makeTestNetwork();
+    network = await createTestNetwork('mesos-jupyter-tasks');
     workDirectory = mkdtempSync(join(tmpdir(), 'mesos-jupyter-test-'));
     master = await EmbeddedMaster.start({ logger: silentLogger, allocationIntervalMs: 100 });
     host = await EmbeddedHost.start({
@@ -45,7 +45,7 @@ describe('a task in a container', () => {
     scheduler?.close();
     await host?.stop();
     await master?.stop();
-    network?.remove();
+    await network?.remove();
     image?.remove();
     if (workDirectory !== undefined) rmSync(workDirectory, { recursive: true, force: true });
   });
@@ -67,7 +67,7 @@ describe('a task in a container', () => {
         docker: {
           image: image.name,
           network: 'USER',
-          parameters: [{ key: 'ip', value: network.address(last ?? 100 + taskNumber) }],
+          parameters: [{ key: 'ip', value: network.address(last ?? 10 + taskNumber) }],
         },
         network_infos: [{ name: network.name }],
         volumes: [{ host_path: workDirectory, container_path: '/shared', mode: 'RW' }],
@@ -95,7 +95,7 @@ describe('a task in a container', () => {
     ]);
     const status = await scheduler.update('TASK_RUNNING', { task: id });
     assert.deepEqual(status.container_status?.network_infos, [
-      { ip_addresses: [{ protocol: 'IPv4', ip_address: network.address(101) }], name: network.name },
+      { ip_addresses: [{ protocol: 'IPv4', ip_address: network.address(11) }], name: network.name },
     ]);
     const [container] = JSON.parse(Buffer.from(status.data ?? '', 'base64').toString('utf8'));
     assert.equal(container.Name, `/mesos-${status.container_status?.container_id?.value}`);
@@ -160,9 +160,9 @@ describe('a task in a container', () => {
   });
 
   test('an address that is taken: TASK_FAILED with status 125 after the patience for an inspection, the words of Docker in the sandbox', async () => {
-    const first = await launch('exec sleep 3600', {}, 20);
+    const first = await launch('exec sleep 3600', {}, 50);
     await running(first);
-    const second = await launch('exec sleep 3600', {}, 20);
+    const second = await launch('exec sleep 3600', {}, 50);
     await scheduler.update('TASK_STARTING', { task: second });
     const ended = await scheduler.update('TASK_FAILED', { task: second });
     assert.equal(ended.message, 'Container exited with status 125');

@@ -2,6 +2,7 @@
  * Health checks as the executor makes them (src/checks/health_checker.cpp of Mesos 1.12; FACTS, Docker containerizer 3): the first
  * result, each failure, and the return to health become updates; enough failures in a row kill the task.
  */
+import { fileURLToPath } from 'node:url';
 import type { HealthCheck } from '../../mesos/schema/codec.js';
 import type { Clock, Timer } from '../master/clock.js';
 import { type Program, start } from './program.js';
@@ -22,6 +23,8 @@ export interface HealthListener {
   /** A line for the sandbox's stderr. */
   note(text: string): void;
 }
+
+const probeProgram = fileURLToPath(new URL('probe.js', import.meta.url));
 
 /** Mesos' defaults. */
 const defaults = { delayS: 15, intervalS: 10, timeoutS: 20, failures: 3, graceS: 10 };
@@ -121,28 +124,20 @@ export class HealthChecker {
 }
 
 /**
- * HTTP and TCP go to 127.0.0.1 in the container's own network namespace, with the programs of the host; a command runs inside of
- * the container.
+ * HTTP and TCP go to 127.0.0.1 in the container's own network namespace, which takes root and an engine on this machine; a
+ * command runs inside of the container.
  */
 export function probeCommand(check: HealthCheck, { containerName, pid }: HealthTarget): readonly string[] {
-  const inNamespace = ['nsenter', '--target', String(pid), '--net', '--'];
+  const inNamespace = ['nsenter', '--target', String(pid), '--net', '--', process.execPath, probeProgram];
   switch (check.type ?? 'UNKNOWN') {
     case 'HTTP': {
       const { scheme = 'http', port = 80, path = '', protocol = 'IPv4' } = check.http ?? {};
       const domain = protocol === 'IPv6' ? '[::1]' : '127.0.0.1';
-      return [
-        ...inNamespace,
-        'curl',
-        ...['-s', '-S', '-L', '-k', '-w', '%{http_code}', '-o', '/dev/null', '-g'],
-        // Not of Mesos: a proxy of our own environment must not be asked for what is in a namespace.
-        ...['--noproxy', '*'],
-        `${scheme}://${domain}:${port}${path}`,
-      ];
+      return [...inNamespace, 'http', `${scheme}://${domain}:${port}${path}`];
     }
     case 'TCP': {
       const { port = 0, protocol = 'IPv4' } = check.tcp ?? {};
-      const domain = protocol === 'IPv6' ? '::1' : '127.0.0.1';
-      return [...inNamespace, 'bash', '-c', `exec 3<>/dev/tcp/${domain}/${port}`];
+      return [...inNamespace, 'tcp', protocol === 'IPv6' ? '::1' : '127.0.0.1', String(port)];
     }
     case 'COMMAND': {
       const { shell = true, value = '', arguments: args = [] } = check.command ?? {};

@@ -930,9 +930,8 @@ export class MasterCore implements MasterLink {
     for (const framework of this.frameworks.values()) {
       for (const task of framework.tasks.values()) {
         if (task.agentId !== agentId || isTerminal(task.state)) continue;
-        const own = task.info.kill_policy?.grace_period?.nanoseconds;
-        const shorter =
-          policy !== undefined && own !== undefined && own > (maxGraceNs ?? 0) ? policy : undefined;
+        const own = task.info.kill_policy?.grace_period?.nanoseconds ?? Number.POSITIVE_INFINITY;
+        const shorter = maxGraceNs !== undefined && maxGraceNs < own ? policy : undefined;
         host.link.kill(framework.id, task.info.task_id.value, shorter, true);
       }
     }
