@@ -224,7 +224,8 @@ function stranger(turn: Turn, update: StatusUpdate): void {
   const known = turn.state.strays.find((stray) => stray.taskId === update.taskId);
   switch (meaningOf(update.state)) {
     case 'starting':
-    case 'running': {
+    case 'running':
+    case 'killing': {
       if (known !== undefined) return;
       turn.log('warn', `killing task ${update.taskId}, which is no node's present task (${update.state})`);
       turn.send({ kind: 'kill', taskId: update.taskId, agentId: update.agentId });
@@ -237,8 +238,6 @@ function stranger(turn: Turn, update: StatusUpdate): void {
       };
       return turn.set({ strays: [...others, stray] });
     }
-    case 'killing':
-      return;
     case 'unreachable':
       // Out of reach again, for longer than its grace: its node does not wait for it.
       return turn.set({ strays: others });
@@ -258,6 +257,12 @@ function ours(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
   if (meaning === 'ended') return ended(turn, update, task);
   if (meaning !== 'unreachable' && !task.seenAlive) turn.setTask({ ...task, seenAlive: true });
   const { phase } = turn.node(task.node);
+  if (task.generation !== turn.state.record.generation.number && meaning !== 'unreachable') {
+    // Out of reach while its generation was brought to its end, so that the KILL never arrived.
+    if (phase.kind !== 'killing')
+      kill(turn, task.node, `killing task ${task.id}, which is of a former generation`);
+    return;
+  }
   switch (meaning) {
     case 'starting':
       // Late news of a task that is already further on changes nothing.

@@ -98,13 +98,23 @@ export class Containers {
     return container.running && container.voter && this.hasQuorum(container.generation);
   }
 
+  /** Its member takes the place of the node's former one, whose container, should it still run, has to join anew. */
+  #join(container: Container): void {
+    const voters = this.#voters.get(container.generation);
+    const former = this.running.find(({ taskId }) => taskId === voters?.get(container.node));
+    voters?.set(container.node, container.taskId);
+    container.voter = true;
+    if (former === undefined || former === container) return;
+    former.voter = false;
+    this.#watch(former);
+  }
+
   /** A joiner's life: it becomes its node's voter where there is a quorum, or gives up. */
   #watch(container: Container): void {
     this.#world.clock.in(joinMs, () => {
       if (!container.running || container.voter) return;
       if (this.hasQuorum(container.generation) && !this.#world.isCutOff(container.host)) {
-        this.#voters.get(container.generation)?.set(container.node, container.taskId);
-        container.voter = true;
+        this.#join(container);
         return;
       }
       container.noQuorumSinceMs ??= this.#world.clock.nowMs;

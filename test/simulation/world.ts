@@ -131,7 +131,13 @@ export class World {
       const nodes = this.#process?.state.nodes.map(({ phase, reason }) => `${phase.kind}: ${reason}`) ?? [
         'no scheduler',
       ];
-      throw new Violation(`not all is well ${withinMs / 1000} s after the last fault: ${nodes.join(' | ')}`);
+      const containers = this.containers.running.map(
+        (one) =>
+          `${one.taskId} on ${one.host}${one.voter ? '' : ', no voter'}${one.orphan ? ', an orphan' : ''}`,
+      );
+      throw new Violation(
+        `not all is well ${withinMs / 1000} s after the last fault: ${nodes.join(' | ')}; containers: ${containers.join(' | ')}`,
+      );
     }
   }
 
