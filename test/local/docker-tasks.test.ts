@@ -326,7 +326,6 @@ describe('a task in a container', () => {
       logger: silentLogger,
     });
     const [offer] = (await scheduler.offersOf('host-2')) as [Offer];
-    const before = docker('ps', '--all', '--quiet', '--filter', 'name=mesos-').split('\n').length;
     const tasks = [0, 1, 2].map((n) =>
       taskFor(offer, `stopped-${n}`, {
         command: { shell: false, arguments: ['exec sleep 3600'] },
@@ -340,8 +339,14 @@ describe('a task in a container', () => {
     await scheduler.call(accept([offer], tasks));
     // The first is past its start, the others are anywhere in it.
     await scheduler.update('TASK_STARTING', { task: 'stopped-0' });
+    const names = second.taskIds.map((id) => second.containerNameOf(id));
+    assert.equal(names.length, 3);
     await second.stop();
-    assert.equal(docker('ps', '--all', '--quiet', '--filter', 'name=mesos-').split('\n').length, before);
+    const left = docker('ps', '--all', '--format', '{{.Names}}').split('\n');
+    assert.deepEqual(
+      names.filter((name) => left.includes(name)),
+      [],
+    );
     assert.equal(
       (await scheduler.update('TASK_LOST')).message,
       'Agent host-2 removed: the agent unregistered',

@@ -5,7 +5,6 @@
 import type { Logger } from '../../log.js';
 import type {
   Call,
-  Event,
   Filters,
   FrameworkInfo,
   InverseOffer,
@@ -264,7 +263,7 @@ export class MasterCore implements MasterLink {
     for (const host of this.hosts.values()) if (host.connected) host.link.shutdownFramework(id);
     for (const task of [...framework.tasks.values(), ...framework.unreachableTasks.values()]) {
       task.state = 'TASK_KILLED';
-      framework.completedTasks.push(task);
+      remember(framework, task);
     }
     framework.tasks.clear();
     framework.unreachableTasks.clear();
@@ -499,7 +498,7 @@ export class MasterCore implements MasterLink {
       if (task.forwarded === undefined) return;
       if (isTerminal(task.forwarded.state) && task.forwarded.uuid === ack.uuid) {
         framework.tasks.delete(ack.task_id.value);
-        framework.completedTasks.push(task);
+        remember(framework, task);
       }
     }
     host.link.acknowledge(framework.id, ack.task_id.value, ack.uuid);
@@ -734,7 +733,7 @@ export class MasterCore implements MasterLink {
       for (const [taskId, task] of framework.unreachableTasks) {
         if (task.agentId !== agentId) continue;
         framework.unreachableTasks.delete(taskId);
-        framework.completedTasks.push(task);
+        remember(framework, task);
       }
     }
   }
@@ -903,7 +902,7 @@ export class MasterCore implements MasterLink {
     framework.unreachableTasks.delete(task.info.task_id.value);
     task.state = aware ? status.state : 'TASK_LOST';
     if (status.state === 'TASK_UNREACHABLE') framework.unreachableTasks.set(task.info.task_id.value, task);
-    else framework.completedTasks.push(task);
+    else remember(framework, task);
     this.#sendStatus(framework, {
       task_id: task.info.task_id,
       agent_id: { value: task.agentId },
@@ -988,6 +987,14 @@ export class MasterCore implements MasterLink {
   }
 }
 
+/** As many ended tasks of a framework are kept for /state; Mesos' default. */
+const maxCompletedTasks = 1000;
+
+function remember(framework: Framework, task: MasterTask): void {
+  framework.completedTasks.push(task);
+  if (framework.completedTasks.length > maxCompletedTasks) framework.completedTasks.shift();
+}
+
 const killedKey = (frameworkId: string, taskId: string): string => JSON.stringify([frameworkId, taskId]);
 
 function dropFilter(
@@ -1046,5 +1053,3 @@ function offered(framework: Framework, resource: Resource): Resource {
   const { role, type, ...reservation } = reserved;
   return { ...rest, role: role ?? '*', ...(type === 'DYNAMIC' ? { reservation } : {}) };
 }
-
-export type { Event };

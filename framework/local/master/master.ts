@@ -155,6 +155,8 @@ export class EmbeddedMaster implements MasterAddress {
     });
     // A stream may be silent for as long as a heartbeat takes, and lasts for months.
     server.requestTimeout = 0;
+    // A real master never closes an idle connection: a client that is about to use it would lose its call.
+    server.keepAliveTimeout = 0;
     server.on('connection', (socket) => {
       this.#sockets.add(socket);
       // What is small and late hurts more than what is split: events go out as they come.
