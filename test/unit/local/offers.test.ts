@@ -280,8 +280,8 @@ test('maintenance: an inverse offer to who has tasks there, again after the answ
     const scheduler = await world.subscribe();
     const { offer } = await runTask(world, scheduler, 'a');
     const unavailability = {
-      start: { nanoseconds: 1795495658199090688 },
-      duration: { nanoseconds: 3600000000000 },
+      start: { nanoseconds: 1_795_495_658 * 1e9 },
+      duration: { nanoseconds: 3600 * 1e9 },
     };
     const body = JSON.stringify({
       windows: [{ machine_ids: [{ hostname: offer.hostname }], unavailability }],

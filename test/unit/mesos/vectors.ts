@@ -1,9 +1,10 @@
 /** Reads the captured traffic of a real Mesos in test/vectors/. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageRoot } from '../../../framework/local/package.js';
 
-/** Tests run from dist/, the captures are not compiled: they are found from the project's root, where tests are started. */
-const directory = join(process.cwd(), 'test', 'vectors');
+/** Tests run from dist/, the captures are not compiled. */
+const directory = join(packageRoot, 'test', 'vectors');
 
 export const vector = (name: string): Uint8Array => readFileSync(join(directory, name));
 export const vectorText = (name: string): string => readFileSync(join(directory, name), 'utf8');
