@@ -1,4 +1,4 @@
-/** Runs the test suites: `node dist/test/run.js [unit|local|image|e2e …]`, all of them by default. */
+/** Runs the test suites: `node dist/test/run.js [unit|simulation|local|image|e2e …]`, all of them by default. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ interface Suite {
 
 const suites: readonly Suite[] = [
   { name: 'unit', hasContainers: false, limitS: 600 },
+  { name: 'simulation', hasContainers: false, limitS: 600 },
   { name: 'local', hasContainers: true, limitS: 1200 },
   { name: 'image', hasContainers: true, limitS: 1800 },
   { name: 'e2e', hasContainers: true, limitS: 3600 },
@@ -63,7 +64,9 @@ async function main(names: readonly string[]): Promise<number> {
     }
     const counts = `${result.passed} passed, ${result.failed} failed${result.skipped > 0 ? `, ${result.skipped} skipped` : ''}`;
     const trouble = result.trouble === undefined ? '' : ` (${result.trouble.split('\n')[0]})`;
-    lines.push(`${suite.name.padEnd(6)} ${duration(Date.now() - started).padStart(12)}  ${counts}${trouble}`);
+    lines.push(
+      `${suite.name.padEnd(10)} ${duration(Date.now() - started).padStart(12)}  ${counts}${trouble}`,
+    );
   }
   terminal.say(`\n${lines.join('\n')}`);
   terminal.say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);

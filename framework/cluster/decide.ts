@@ -477,25 +477,27 @@ const endsDueMs = (state: ClusterState, sinceMs: number): number =>
 
 /** Rule 10: what is left of a generation without a quorum is killed, its end awaited for a while, the next one begun. */
 function refound(turn: Turn): void {
+  // Rule 7: nothing is concluded about tasks that have not answered yet.
+  if (turn.state.nodes.some((node) => node.phase.kind === 'unconfirmed')) return;
+  const { number: generation } = turn.state.record.generation;
+  if (!quorumLostForGood(turn.state)) {
+    if (turn.state.refoundingSinceMs === undefined) return;
+    // Hosts that were given up came back with enough of it.
+    turn.log('info', `generation ${generation} goes on: enough of its tasks are back`);
+    return turn.set({ refoundingSinceMs: undefined });
+  }
   if (turn.state.refoundingSinceMs === undefined) {
-    // Rule 7: nothing is concluded about tasks that have not answered yet.
-    if (turn.state.nodes.some((node) => node.phase.kind === 'unconfirmed')) return;
-    if (!quorumLostForGood(turn.state)) return;
-    turn.log(
-      'warn',
-      `generation ${turn.state.record.generation.number} has lost its quorum for good: founding the next`,
-    );
+    turn.log('warn', `generation ${generation} has lost its quorum for good: founding the next`);
     turn.set({ refoundingSinceMs: turn.now });
-    for (const task of turn.liveTasks()) {
-      if (turn.node(task.node).phase.kind === 'killing') continue;
-      kill(turn, task.node, 'killed, since its generation has lost its quorum for good');
-    }
+    // Only now, and not what comes back later: that may yet make the quorum whole.
+    killLeft(turn);
   }
   const deadlineMs = endsDueMs(turn.state, turn.state.refoundingSinceMs ?? turn.now);
   if (turn.liveTasks().length > 0 && turn.now < deadlineMs) return;
   const next = withNextGeneration(turn.state.record, turn.state.idSuffix);
   turn.setRecord({ generation: next.generation, nodes: next.nodes });
   turn.set({ refoundingSinceMs: undefined });
+  killLeft(turn);
   turn.log('info', `founding generation ${next.generation.number}`);
   for (let number = 0; number < turn.state.nodes.length; number++) {
     turn.setNode(number, { saidNoQuorum: false });
@@ -524,6 +526,15 @@ function tearDown(turn: Turn, sinceMs: number): void {
   turn.setRecord({ frameworkId: undefined });
   turn.send({ kind: 'teardown' });
   turn.set({ connected: false });
+}
+
+/** What is out of reach is left to its grace; should it come back, it is killed as of a former generation. */
+function killLeft(turn: Turn): void {
+  for (const task of turn.liveTasks()) {
+    const { kind } = turn.node(task.node).phase;
+    if (kind === 'killing' || kind === 'unreachable') continue;
+    kill(turn, task.node, 'killed, since its generation has lost its quorum for good');
+  }
 }
 
 function reconcile(turn: Turn): void {

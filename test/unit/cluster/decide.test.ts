@@ -215,6 +215,69 @@ describe('a task that Mesos lost sight of', () => {
   });
 });
 
+describe('a task that comes back', () => {
+  /** Node 0 was given up for its host's sake. */
+  const givenUp = (): { world: World; old: string } => {
+    const world = World.running();
+    const old = world.task(0).id;
+    world.update(old, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.pass(spec.unreachableGraceMs);
+    return { world, old };
+  };
+
+  it('goes on as if nothing had been when its node has no other yet', () => {
+    const { world, old } = givenUp();
+    assert.equal(world.phase(0), 'waiting');
+    world.update(old, 'TASK_RUNNING', { reason: 'REASON_AGENT_REREGISTERED' });
+    assert.equal(world.phase(0), 'running');
+    assert.equal(world.task(0).end, undefined);
+    assert.deepEqual(world.state.record.unproven, []);
+    assert.deepEqual(world.take('kill'), []);
+  });
+
+  it('is awaited, once killed, before its node is launched again', () => {
+    const { world, old } = givenUp();
+    world.offer(['host-2']);
+    world.run(0);
+    world.update(old, 'TASK_RUNNING', { agentId: 'agent-of-host-1' });
+    world.exit(world.task(0).id, 125);
+    world.pass(spec.backoffMaxMs);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    assert.deepEqual(
+      world.take('accept').flatMap(({ launches }) => launches.map(({ task }) => task.incarnation)),
+      [2],
+    );
+    assert.match(world.reason(0), /waiting for the end of task .* which came back/);
+    assert.ok(world.take('kill').length > 1, 'the KILL is sent again while it lives');
+    world.update(old, 'TASK_KILLED', { message: 'Container exited with status 0' });
+    world.offer(['host-1']);
+    assert.equal(world.take('accept')[0]?.launches[0]?.task.node, 0);
+  });
+
+  it('may be on the way back after a subscription: its node is not launched before it has answered', () => {
+    const { world, old } = givenUp();
+    world.send({ kind: 'disconnected' });
+    world.subscribe();
+    world.offer(['host-1', 'host-2']);
+    world.pass(1_000);
+    assert.deepEqual(world.take('accept'), []);
+    world.update(old, 'TASK_UNKNOWN', { source: 'SOURCE_MASTER', reason: 'REASON_RECONCILIATION' });
+    world.offer(['host-1', 'host-2']);
+    world.pass(1_000);
+    assert.equal(world.take('accept').length, 1);
+  });
+
+  it('is waited for no longer than a lost host is', () => {
+    const { world } = givenUp();
+    world.send({ kind: 'disconnected' });
+    world.subscribe();
+    world.pass(spec.unreachableGraceMs);
+    world.offer(['host-2']);
+    world.pass(500);
+    assert.equal(world.take('accept').length, 1);
+  });
+});
+
 describe('a scheduler that starts again', () => {
   const restarted = (): { world: World; before: World } => {
     const before = World.running();
@@ -356,6 +419,37 @@ describe('a generation', () => {
     world.exit(world.task(2).id, 137);
     world.offer(['host-3']);
     assert.equal(world.task(2).id, world.state.record.generation.founders[2]?.taskId);
+  });
+
+  it('goes on after all when hosts that were given up bring enough of it back', () => {
+    const world = World.running();
+    const [first, second, third] = [0, 1, 2].map((node) => world.task(node).id) as [string, string, string];
+    for (const id of [first, second]) world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.exit(third, exitCodes.noQuorum);
+    world.offer(['host-3']);
+    world.run(2);
+    world.pass(spec.unreachableGraceMs);
+    assert.notEqual(world.state.refoundingSinceMs, undefined);
+    for (const id of [first, second]) {
+      world.update(id, 'TASK_RUNNING', { source: 'SOURCE_MASTER', reason: 'REASON_AGENT_REREGISTERED' });
+    }
+    world.update(world.task(2).id, 'TASK_KILLED', { message: 'Container exited with status 0' });
+    assert.equal(world.state.record.generation.number, 1);
+    assert.deepEqual([world.phase(0), world.phase(1), world.phase(2)], ['running', 'running', 'waiting']);
+  });
+
+  it('kills a task of the former one that was out of reach when that was ended', () => {
+    const world = World.running();
+    const { id } = world.task(2);
+    world.exit(world.task(0).id, 137);
+    world.exit(world.task(1).id, 137);
+    world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.pass(spec.killGraceMs + 10_000);
+    assert.equal(world.state.record.generation.number, 2);
+    world.forget();
+    world.update(id, 'TASK_RUNNING', { reason: 'REASON_AGENT_REREGISTERED' });
+    assert.equal(world.take('kill')[0]?.taskId, id);
+    assert.equal(world.phase(2), 'killing');
   });
 
   it('goes on when tasks end one after another with time to rejoin between them', () => {

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { decide } from '../../framework/cluster/decide.js';
+import type { Action } from '../../framework/cluster/model.js';
+import { optionsFor, simulate } from './run.js';
+import { type Decide, Violation } from './world.js';
+
+/** Seeds that found a violation once, with the steps that it took. */
+const found: readonly (readonly [seed: number, steps: number, what: string])[] = [
+  [6, 300, 'a node was launched beside its earlier task, which was back and being killed'],
+  [214, 300, 'a node was launched before its earlier task could answer a new scheduler'],
+  [592, 300, 'a task that came back before its node had another was killed'],
+  [1352, 300, 'a task of a former generation ran on'],
+  [3747, 300, 'an earlier task in TASK_KILLING was not waited for'],
+  [500557, 3000, 'a generation was founded although enough of the last one had come back'],
+];
+
+/** Fresh seeds for this long, in milliseconds. */
+const budgetMs = 20_000;
+
+describe('simulated clusters under faults', () => {
+  it('break no rule, and are well after the faults, from seeds that once found a violation', () => {
+    for (const [seed, steps] of found) simulate(optionsFor(seed), steps);
+  });
+
+  it('break no rule, and are well after the faults, from fresh seeds', (t) => {
+    const first = randomInt(2 ** 31);
+    const until = performance.now() + budgetMs;
+    let steps = 0;
+    let clusters = 0;
+    for (; performance.now() < until; clusters++) {
+      try {
+        steps += simulate(optionsFor(first + clusters), 1_000).steps;
+      } catch (error) {
+        if (!(error instanceof Violation)) throw error;
+        assert.fail(
+          `${error.message}\nnpm run simulate -- --seed ${first + clusters} --clusters 1 --steps 1000 --trace`,
+        );
+      }
+    }
+    t.diagnostic(`${clusters} clusters from seed ${first}, ${steps} steps`);
+  });
+
+  it('are the same every time from the same seed', () => {
+    const trace = (): string => {
+      const lines: string[] = [];
+      simulate({ ...optionsFor(42), tell: (line) => lines.push(line) }, 500);
+      return lines.join('\n');
+    };
+    assert.equal(trace(), trace());
+  });
+});
+
+describe('the simulation catches', () => {
+  /** A core that does one thing wrong. */
+  const mutations: Record<string, Decide> = {
+    'an ACCEPT before its record is stored': changing((actions) =>
+      actions.filter(({ kind }) => kind !== 'store'),
+    ),
+    'an end that is acknowledged before it is stored': changing((actions) => [
+      ...actions.filter(({ kind }) => kind === 'acknowledge'),
+      ...actions.filter(({ kind }) => kind !== 'acknowledge'),
+    ]),
+    'tasks that the store does not know and nobody kills': changing((actions) =>
+      actions.filter(({ kind }) => kind !== 'kill'),
+    ),
+    'updates that are never acknowledged': changing((actions) =>
+      actions.filter(({ kind }) => kind !== 'acknowledge'),
+    ),
+    'a subscription without reconciliation': changing((actions) =>
+      actions.filter(({ kind }) => kind !== 'reconcile'),
+    ),
+    'filters that are never lifted': changing((actions) => actions.filter(({ kind }) => kind !== 'revive')),
+    'offers that are hoarded': (state, event, now) =>
+      decide({ ...state, spec: { ...state.spec, offerHoldMs: 60_000 } }, event, now),
+    'a launch that waits for no end': (state, event, now) => {
+      const result = decide(state, event, now);
+      const nodes = result.state.nodes.map((node) =>
+        node.phase.kind === 'killing' ? { ...node, phase: { kind: 'waiting' } as const } : node,
+      );
+      return { ...result, state: { ...result.state, nodes } };
+    },
+  };
+  for (const [what, mutation] of Object.entries(mutations)) {
+    it(what, () => {
+      assert.throws(() => {
+        for (let seed = 1; seed <= 300; seed++) simulate({ ...optionsFor(seed), decide: mutation }, 500);
+      }, Violation);
+    });
+  }
+});
+
+function changing(change: (actions: readonly Action[]) => readonly Action[]): Decide {
+  return (state, event, now) => {
+    const result = decide(state, event, now);
+    return { ...result, actions: change(result.actions) };
+  };
+}
