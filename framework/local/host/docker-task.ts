@@ -74,6 +74,8 @@ class DockerTask implements RunningTask {
   #networkInfos: readonly NetworkInfo[] | undefined;
   #health: HealthChecker | undefined;
   #stopping: Program | undefined;
+  /** Ends the asking for an inspection. */
+  readonly #giveUp = new AbortController();
   #timers = new Set<Timer>();
   #clientEnded: Promise<void> = Promise.resolve();
 
@@ -165,7 +167,7 @@ class DockerTask implements RunningTask {
       );
     });
     this.#clientEnded = reaped.then(() => {});
-    const giveUp = new AbortController();
+    const giveUp = this.#giveUp;
     const inspected = this.#inspect(giveUp.signal);
     const phase: Phase = { kind: 'running', client, inspected };
     this.#phase = phase;
@@ -334,6 +336,7 @@ class DockerTask implements RunningTask {
   #stopWatching(): void {
     const phase = this.#phase;
     this.#phase = { kind: 'ended' };
+    this.#giveUp.abort();
     this.#health?.stop();
     switch (phase.kind) {
       case 'pulling':
@@ -351,6 +354,7 @@ class DockerTask implements RunningTask {
     this.#silent = true;
     const phase = this.#phase;
     this.#phase = { kind: 'ended' };
+    this.#giveUp.abort();
     this.#health?.stop();
     for (const timer of [...this.#timers]) timer.cancel();
     if (phase.kind === 'pulling') {
