@@ -1,14 +1,10 @@
 /** /etc/hosts: the live nodes as node0… in order of address, names that never shift, and `notebook`. */
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { stableName } from '../contract.js';
 import type { ClusterView } from './directory.js';
 
 const begin = '# The nodes that are alive, by mesos-jupyter:';
 const end = '# End of the nodes.';
-
-/** A name that is this node's for ever, whichever others live. */
-export function stableName(node: number): string {
-  return `jupyter-${node}`;
-}
 
 /** The name in the shifting series node0, node1, … */
 export function shiftingName(position: number): string {

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   containerPaths,
-  type NodeStatus,
-  ports,
   type TaskEnvironment,
   tokenFileName,
   writeTaskEnvironment,
 } from '../../executor-image/contract.js';
+import { basePath, ClusterAccess } from '../support/cluster-access.js';
 import {
   createTestNetwork,
   docker,
@@ -20,12 +19,9 @@ import {
   type TestNetwork,
   uniqueName,
 } from '../support/docker.js';
-import { JupyterClient } from '../support/jupyter.js';
-import { waitFor } from '../support/wait.js';
 
-export const basePath = '/notebook/';
-
-export class TestCluster {
+export class TestCluster extends ClusterAccess {
+  readonly addresses: readonly string[];
   /** The name of each node's present container. */
   readonly containers: string[] = [];
   readonly all: string[] = [];
@@ -34,25 +30,16 @@ export class TestCluster {
   private constructor(
     readonly network: TestNetwork,
     readonly shared: string,
-    readonly size: number,
-  ) {}
+    size: number,
+  ) {
+    super();
+    this.addresses = Array.from({ length: size }, (_, node) => network.address(10 + node));
+  }
 
   static async create(size = 3): Promise<TestCluster> {
     imageUnderTest();
     const network = await createTestNetwork('mj-image-test');
     return new TestCluster(network, mkdtempSync(join(tmpdir(), 'mj-image-test-')), size);
-  }
-
-  get nodes(): number[] {
-    return Array.from({ length: this.size }, (_, node) => node);
-  }
-
-  get addresses(): string[] {
-    return this.nodes.map((node) => this.address(node));
-  }
-
-  address(node: number): string {
-    return this.network.address(10 + node);
   }
 
   environment(node: number, incarnation: number): TaskEnvironment {
@@ -96,72 +83,14 @@ export class TestCluster {
     await Promise.all(this.nodes.map((node) => this.start(node)));
   }
 
-  container(node: number): string {
+  override container(node: number): string {
     const name = this.containers[node];
     if (name === undefined) throw new Error(`node ${node} was never started`);
     return name;
   }
 
-  exec(node: number, ...command: string[]): Promise<string> {
-    return docker('exec', this.container(node), ...command);
-  }
-
-  shell(node: number, script: string): Promise<string> {
-    return this.exec(node, 'sh', '-c', script);
-  }
-
-  async status(node: number): Promise<NodeStatus> {
-    const response = await fetch(`http://${this.address(node)}:${ports.nodeAgent}/status`, {
-      signal: AbortSignal.timeout(2000),
-    });
-    return (await response.json()) as NodeStatus;
-  }
-
   get token(): string {
     return readFileSync(join(this.shared, '.mesos-jupyter', tokenFileName), 'utf8');
-  }
-
-  jupyter(node: number, token = this.token): JupyterClient {
-    return new JupyterClient(`http://${this.address(node)}:${ports.notebook}${basePath}`, token);
-  }
-
-  /** Those of `nodes` whose Jupyter answers. */
-  async serving(nodes: readonly number[] = this.nodes): Promise<number[]> {
-    const answers = await Promise.all(nodes.map((node) => this.jupyter(node).probe()));
-    return nodes.filter((_, position) => answers[position] === 200);
-  }
-
-  /**
-   * Waits until the cluster is as it should be: each of `nodes` a ready voter that lists them all as live, and Jupyter
-   * answering on one of them, the leader and holder. Resolves with that one.
-   */
-  settled(timeoutMs: number, nodes: readonly number[] = this.nodes): Promise<number> {
-    return waitFor('a settled cluster', timeoutMs, async () => {
-      const statuses = await Promise.all(nodes.map((node) => this.status(node)));
-      const live = nodes.map((node) => this.address(node)).join();
-      const troubled = statuses.find((status) => !status.ready || status.live.join() !== live);
-      if (troubled !== undefined) throw new Error(JSON.stringify(troubled));
-      const leaders = statuses.filter(({ etcd }) => etcd.role === 'leader');
-      const serving = await this.serving(nodes);
-      const [leader] = leaders;
-      if (leader === undefined || leaders.length > 1 || serving.join() !== String(leader.node)) {
-        throw new Error(`led by ${leaders.map(({ node }) => node)}, Jupyter answers on ${serving}`);
-      }
-      if (leader.notebook.holderTaskId !== leader.taskId)
-        throw new Error(`held by ${leader.notebook.holderTaskId}`);
-      return { leader: leader.node };
-    }).then(({ leader }) => leader);
-  }
-
-  /** Our block of a node's /etc/hosts, as `address names`. */
-  async hosts(node: number): Promise<string[]> {
-    const text = await this.exec(node, 'cat', '/etc/hosts');
-    return text
-      .split('\n')
-      .filter(
-        (line) => line.startsWith(this.network.address(10).replace(/\d+$/, '')) && line.includes('jupyter-'),
-      )
-      .map((line) => line.replace(/\s+/g, ' '));
   }
 
   /** What all containers printed, for the eyes of whoever reads a failure. */

@@ -60,7 +60,7 @@ export abstract class ClusterAccess {
       const troubled = statuses.find((status) => !status.ready || status.live.join() !== live);
       if (troubled !== undefined) throw new Error(JSON.stringify(troubled));
       const leaders = statuses.filter(({ etcd }) => etcd.role === 'leader');
-      const serving = await this.serving();
+      const serving = await this.serving(nodes);
       const [leader] = leaders;
       if (leader === undefined || leaders.length > 1 || serving.join() !== String(leader.node)) {
         throw new Error(`led by ${leaders.map(({ node }) => node)}, Jupyter answers on ${serving}`);

@@ -1,5 +1,6 @@
 /** What the nodes' public keys become on each node: `authorized_keys` and `known_hosts`. */
-import { holderName, shiftingName, stableName } from '../hosts.js';
+import { stableName } from '../../contract.js';
+import { holderName, shiftingName } from '../hosts.js';
 
 /** A node's public keys, as `ssh-ed25519 AAAA…`. */
 export interface NodeKeys {
