@@ -178,8 +178,8 @@ class DockerTask implements RunningTask {
       this.#stopping?.kill();
       // TASK_RUNNING comes first where it is still to come; an executor waits no longer than this for it.
       this.#after(this.#options.inspectTimeoutMs ?? 5000, () => {
-        if (!giveUp.signal.aborted)
-          this.#note(`Docker inspect timed out after 5secs for container '${this.#name}'`);
+        if (this.#phase !== phase) return;
+        this.#note(`Docker inspect timed out after 5secs for container '${this.#name}'`);
         giveUp.abort();
       });
       await inspected;
