@@ -137,6 +137,7 @@ export async function tearDownFramework(
 /** Of a spec, a teardown needs only how long the ends of tasks may take. */
 const teardownSpec: Omit<ClusterSpec, 'addresses'> = {
   needs: { cpus: 0, memMb: 0, diskMb: 0 },
+  constraints: [],
   launchTimeoutMs: Number.POSITIVE_INFINITY,
   unreachableGraceMs: Number.POSITIVE_INFINITY,
   killGraceMs: 20_000,
@@ -151,6 +152,7 @@ function specOf(settings: Settings): ClusterSpec {
   return {
     addresses: settings.ips,
     needs: needsOf(settings),
+    constraints: settings.constraints,
     launchTimeoutMs: settings.launchTimeoutS * 1000,
     unreachableGraceMs: settings.unreachableGraceS * 1000,
     killGraceMs: settings.killGraceS * 1000,

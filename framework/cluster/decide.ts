@@ -13,7 +13,7 @@ import type {
   Stray,
   TaskRecord,
 } from './model.js';
-import { bestHost, hostsOf, lackOf, without } from './placement.js';
+import { bestHost, hostsOf, whyNone, without } from './placement.js';
 import { newRecord, nodeOfTaskId, withNextGeneration } from './record.js';
 import { Turn } from './turn.js';
 
@@ -622,12 +622,10 @@ function launch(turn: Turn, wanting: readonly number[]): void {
   let hosts = hostsOf(turn.state.offers);
   const chosen = new Map<string, { offerIds: readonly string[]; launches: Launch[] }>();
   for (const number of wanting) {
-    const tasksOn = (hostname: string): number =>
-      turn.liveTasks().filter((task) => task.hostname === hostname).length;
-    const host = bestHost(hosts, spec.needs, tasksOn, turn.node(number).avoidAgentId);
+    const demand = { needs: spec.needs, constraints: spec.constraints, others: turn.liveTasks() };
+    const host = bestHost(hosts, demand, turn.node(number).avoidAgentId);
     if (host === undefined) {
-      const lacks = hosts.map((each) => `${each.hostname} lacks ${lackOf(each, spec.needs)}`).join('; ');
-      turn.enter(number, { kind: 'waiting' }, `no offer is large enough: ${lacks}`);
+      turn.enter(number, { kind: 'waiting' }, `no offer fits: ${whyNone(hosts, demand)}`);
       continue;
     }
     hosts = hosts.map((each) => (each === host ? without(host, spec.needs) : each));

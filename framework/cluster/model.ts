@@ -1,11 +1,15 @@
 /** The words of the core: what a cluster is, what is kept of it, what can happen to it, and what it can ask for. */
 
+import type { Constraint, Place } from './constraints.js';
+
 /** What the operator asked for, as far as decisions need it. Durations in milliseconds. */
 export interface ClusterSpec {
   /** IPv4 addresses by node number; their count is N. */
   readonly addresses: readonly string[];
   /** What one task needs of an offer. */
   readonly needs: Needs;
+  /** Which hosts may run a task, beside the others. */
+  readonly constraints: readonly Constraint[];
   /** How long a launch may go without TASK_RUNNING before it is reconciled and killed. */
   readonly launchTimeoutMs: number;
   /** How long a task may be unreachable before its node is given a new one. */
@@ -31,10 +35,11 @@ export interface Needs {
 }
 
 /** A Mesos offer, as far as decisions need it. */
-export interface Offer extends Needs {
+export interface Offer extends Needs, Place {
   readonly id: string;
   readonly agentId: string;
-  readonly hostname: string;
+  /** Maintenance of the host is announced. */
+  readonly unavailable: boolean;
 }
 
 /** How a task ended, and whether its container is certainly gone (DESIGN: proven dead). */
@@ -44,13 +49,12 @@ export interface TaskEnd {
 }
 
 /** One task, as stored. It is stored before the ACCEPT that launches it is sent. */
-export interface TaskRecord {
+export interface TaskRecord extends Place {
   readonly id: string;
   readonly node: number;
   readonly incarnation: number;
   readonly generation: number;
   readonly agentId: string;
-  readonly hostname: string;
   /** Whether an update ever showed it alive: one that never was is proven dead by the master's refusal. */
   readonly seenAlive: boolean;
   readonly end?: TaskEnd;

@@ -1,11 +1,13 @@
 /** Which offer a node is launched on: hosts with fewest of our tasks first, a host that just failed it last. */
+import { allows, type Constraint, describe, type Place } from './constraints.js';
 import type { Needs, Offer } from './model.js';
 
 /** What is still free in the offers in hand, one entry a Mesos agent. */
-export interface Host extends Needs {
+export interface Host extends Needs, Place {
   readonly agentId: string;
-  readonly hostname: string;
   readonly offerIds: readonly string[];
+  /** Maintenance is announced for it. */
+  readonly unavailable: boolean;
 }
 
 /** Offers of one Mesos agent go together: an ACCEPT may name several. */
@@ -16,6 +18,8 @@ export function hostsOf(offers: readonly Offer[]): Host[] {
     hosts.set(offer.agentId, {
       agentId: offer.agentId,
       hostname: offer.hostname,
+      attributes: offer.attributes,
+      unavailable: offer.unavailable,
       offerIds: [...(host?.offerIds ?? []), offer.id],
       cpus: (host?.cpus ?? 0) + offer.cpus,
       memMb: (host?.memMb ?? 0) + offer.memMb,
@@ -25,32 +29,59 @@ export function hostsOf(offers: readonly Offer[]): Host[] {
   return [...hosts.values()];
 }
 
-/** What of `needs` the host lacks, in words; undefined when it fits. Mesos counts scalars to three decimals. */
-export function lackOf(host: Needs, needs: Needs): string | undefined {
-  const lacks = (['cpus', 'memMb', 'diskMb'] as const).filter(
-    (kind) => Math.round(host[kind] * 1000) < Math.round(needs[kind] * 1000),
-  );
-  if (lacks.length === 0) return undefined;
-  return lacks.map((kind) => `${kind} ${host[kind]} of ${needs[kind]}`).join(', ');
+/** What one more task asks of a host. */
+export interface Demand {
+  readonly needs: Needs;
+  readonly constraints: readonly Constraint[];
+  /** Hosts of the tasks that live. */
+  readonly others: readonly Place[];
+}
+
+const kinds = ['cpus', 'memMb', 'diskMb'] as const;
+
+/** Mesos counts scalars to three decimals. */
+const isEnough = (has: number, needs: number): boolean => Math.round(has * 1000) >= Math.round(needs * 1000);
+
+/** What the host does not meet, each in a few words that are the same for every host; empty when it fits. */
+function unmet(host: Host, { needs, constraints, others }: Demand, hosts: readonly Host[]): string[] {
+  return [
+    ...kinds
+      .filter((kind) => !isEnough(host[kind], needs[kind]))
+      .map((kind) => `${kind} (${needs[kind]} needed)`),
+    ...constraints
+      .filter((constraint) => !allows(constraint, host, others, hosts))
+      .map((constraint) => `the constraint ${describe(constraint)}`),
+  ];
+}
+
+/** Why none of the hosts fits: each need that was not met, and by how many of them. The first thing that an operator asks. */
+export function whyNone(hosts: readonly Host[], demand: Demand): string {
+  const counts = new Map<string, number>();
+  for (const host of hosts) {
+    for (const need of unmet(host, demand, hosts)) counts.set(need, (counts.get(need) ?? 0) + 1);
+  }
+  return [...counts].map(([need, count]) => `${count} of ${hosts.length} do not meet ${need}`).join(', ');
 }
 
 /**
- * The best host for one more task: one that does not have to be avoided, then the one with fewest of our tasks, then the
- * one with most CPUs left; the name decides ties, so that a decision can be repeated.
+ * The best host for one more task: one that does not have to be avoided, then one without announced maintenance, then the one
+ * with fewest of our tasks, then the one with most CPUs left; the name decides ties, so that a decision can be repeated.
  */
 export function bestHost(
   hosts: readonly Host[],
-  needs: Needs,
-  tasksOn: (hostname: string) => number,
+  demand: Demand,
   avoidAgentId: string | undefined,
 ): Host | undefined {
-  const avoided = (host: Host): number => (host.agentId === avoidAgentId ? 1 : 0);
+  const tasksOn = (host: Host): number =>
+    demand.others.filter(({ hostname }) => hostname === host.hostname).length;
+  const avoided = (host: Host): boolean => host.agentId === avoidAgentId;
   return hosts
-    .filter((host) => lackOf(host, needs) === undefined)
+    .filter((host) => unmet(host, demand, hosts).length === 0)
     .sort(
       (a, b) =>
-        avoided(a) - avoided(b) ||
-        tasksOn(a.hostname) - tasksOn(b.hostname) ||
+        Number(avoided(a)) - Number(avoided(b)) ||
+        Number(a.unavailable) - Number(b.unavailable) ||
+        tasksOn(a) - tasksOn(b) ||
         b.cpus - a.cpus ||
         a.hostname.localeCompare(b.hostname),
     )[0];

@@ -95,6 +95,7 @@ export class Turn {
       generation: generation.number,
       agentId: host.agentId,
       hostname: host.hostname,
+      attributes: this.#constrained(host),
       seenAlive: false,
     };
     this.setRecord({
@@ -107,6 +108,12 @@ export class Turn {
       nodes: record.nodes.map((node, index) => (index === number ? { incarnation, task } : node)),
     });
     return task;
+  }
+
+  /** Of the host's attributes, those that constraints will ask about. */
+  #constrained({ attributes }: Host): Record<string, string> {
+    const fields = new Set(this.#state.spec.constraints.map(({ field }) => field));
+    return Object.fromEntries(Object.entries(attributes).filter(([name]) => fields.has(name)));
   }
 
   send(action: Exclude<Action, { kind: 'store' }>): void {

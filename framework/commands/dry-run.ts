@@ -19,6 +19,7 @@ export function firstTaskInfos(settings: Settings): unknown[] {
         generation: generation.number,
         agentId: offered,
         hostname: offered,
+        attributes: {},
         seenAlive: false,
       },
       founders,

@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { type Constraint, parseConstraint } from '../cluster/constraints.js';
 import { logLevels } from '../log.js';
 import { contains, parseAddress, parseNetwork } from './addresses.js';
 
@@ -307,6 +308,25 @@ export const settingTable = {
     takes: 'MB',
     help: 'disk that is asked of Mesos for a node, in MB',
     schema: whole(0).default(0),
+  }),
+  constraints: setting({
+    kind: 'list',
+    group: 'Nodes',
+    takes: 'FIELD:OPERATOR[:VALUE],…',
+    help: "hosts that nodes may run on, in Marathon's words",
+    more: 'FIELD is `hostname` or an attribute of the Mesos agents. `UNIQUE`: each node on another value; `CLUSTER[:VALUE]`: all on one value; `GROUP_BY[:N]`: spread evenly over the values, of which there are at least N; `LIKE:REGEX` and `UNLIKE:REGEX`: the whole value matches, or does not. Nodes are spread over hosts in any case, as far as offers allow.',
+    defaultText: 'none',
+    schema: z
+      .array(z.string('is not a list of FIELD:OPERATOR[:VALUE]'), 'is not a list of FIELD:OPERATOR[:VALUE]')
+      .transform((list, context): readonly Constraint[] =>
+        list.flatMap((text) => {
+          const constraint = parseConstraint(text.trim());
+          if (typeof constraint !== 'string') return [constraint];
+          context.addIssue(`has "${text}", which is no constraint: ${constraint}`);
+          return [];
+        }),
+      )
+      .default([]),
   }),
   dockerParameters: setting({
     kind: 'parameters',

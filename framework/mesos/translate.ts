@@ -32,8 +32,20 @@ function toCoreOffer(offer: Offer): CoreOffer {
     id: offer.id.value,
     agentId: offer.agent_id.value,
     hostname: offer.hostname,
+    attributes: attributesOf(offer),
+    unavailable: offer.unavailability !== undefined,
     ...usableOf(offer.resources ?? []),
   };
+}
+
+/** Those that have one value: constraints compare nothing else. */
+function attributesOf(offer: Offer): Record<string, string> {
+  return Object.fromEntries(
+    (offer.attributes ?? []).flatMap(({ name, text, scalar }): [string, string][] => {
+      if (text !== undefined) return [[name, text.value]];
+      return scalar === undefined ? [] : [[name, String(scalar.value)]];
+    }),
+  );
 }
 
 function toUpdate(status: TaskStatus): Extract<ClusterEvent, { kind: 'update' }>['update'] {

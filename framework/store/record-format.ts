@@ -13,6 +13,7 @@ const task = z.strictObject({
   generation: z.int().min(1),
   agentId: z.string(),
   hostname: z.string(),
+  attributes: z.record(z.string(), z.string()),
   seenAlive: z.boolean(),
   end: z.strictObject({ reason: z.string(), provenDead: z.boolean() }).exactOptional(),
 });

@@ -498,7 +498,14 @@ export class Mesos {
       const free = this.#free(host);
       if (free.cpus <= 0) return [];
       this.#offerCount += 1;
-      const offer = { id: `offer-${this.#offerCount}`, agentId: host.agentId, hostname: host.name, ...free };
+      const offer = {
+        id: `offer-${this.#offerCount}`,
+        agentId: host.agentId,
+        hostname: host.name,
+        attributes: {},
+        unavailable: false,
+        ...free,
+      };
       this.offers.set(offer.id, { id: offer.id, agentId: host.agentId, sinceMs: this.#world.clock.nowMs });
       return [offer];
     });

@@ -35,6 +35,7 @@ export class Violation extends Error {
 export const spec: ClusterSpec = {
   addresses: ['a', 'b', 'c'],
   needs: { cpus: 1, memMb: 1024, diskMb: 0 },
+  constraints: [],
   launchTimeoutMs: 300_000,
   unreachableGraceMs: 120_000,
   killGraceMs: 10_000,

@@ -16,6 +16,7 @@ import type {
 export const spec: ClusterSpec = {
   addresses: ['198.51.100.100', '198.51.100.101', '198.51.100.102'],
   needs: { cpus: 1, memMb: 512, diskMb: 0 },
+  constraints: [],
   launchTimeoutMs: 300_000,
   unreachableGraceMs: 120_000,
   killGraceMs: 10_000,
@@ -95,6 +96,8 @@ export class World {
         cpus: 4,
         memMb: 8192,
         diskMb: 0,
+        attributes: {},
+        unavailable: false,
         ...given,
       };
     });

@@ -28,6 +28,7 @@ describe('the TaskInfo of a node', () => {
       generation: 1,
       agentId: 'a-1',
       hostname: 'host-1',
+      attributes: {},
       seenAlive: false,
     },
   });
