@@ -207,9 +207,7 @@ class DockerTask implements RunningTask {
     const { task } = this.#launch;
     if (inspection.address !== undefined) {
       const { ip_addresses: _, ...asked } = task.container?.network_infos?.[0] ?? {};
-      this.#networkInfos = [
-        { ...asked, ip_addresses: [{ protocol: 'IPv4', ip_address: inspection.address }] },
-      ];
+      this.#networkInfos = [{ ...asked, ip_addresses: [{ ip_address: inspection.address }] }];
     }
     this.#report({
       state: 'TASK_RUNNING',

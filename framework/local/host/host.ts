@@ -347,9 +347,7 @@ export class EmbeddedHost {
             container_status: {
               container_id: { value: task.containerId },
               network_infos: [
-                ...(report.networkInfos ?? [
-                  { ip_addresses: [{ protocol: 'IPv4' as const, ip_address: this.#address }] },
-                ]),
+                ...(report.networkInfos ?? [{ ip_addresses: [{ ip_address: this.#address }] }]),
               ],
             },
           }),

@@ -154,8 +154,8 @@ export class MasterCore implements MasterLink {
     for (const host of this.hosts.values()) {
       if (host.connected) host.link.frameworkSubscribed({ id: framework.id, info: framework.info });
     }
-    this.#offerInverse(framework);
     this.allocate();
+    this.#offerInverse(framework);
   }
 
   #refusalOf(info: FrameworkInfo, suppressedRoles: readonly string[]): string | undefined {
@@ -618,14 +618,13 @@ export class MasterCore implements MasterLink {
 
   /** The whole schedule anew, as POST /maintenance/schedule gives it: by host name. */
   setMaintenance(schedule: ReadonlyMap<string, Unavailability>): void {
+    // Offers of all hosts are taken back, whether or not the schedule changes anything for them (20).
     for (const host of this.hosts.values()) {
-      const unavailability = schedule.get(host.registration.hostname);
-      if (JSON.stringify(unavailability) === JSON.stringify(host.unavailability)) continue;
-      host.unavailability = unavailability;
+      host.unavailability = schedule.get(host.registration.hostname);
       this.rescindOffers(host.id);
     }
-    for (const framework of this.frameworks.values()) this.#offerInverse(framework);
     this.allocate();
+    for (const framework of this.frameworks.values()) this.#offerInverse(framework);
   }
 
   /** Asks the framework for what it has, or is offered, on hosts that will be away (23). */
@@ -635,7 +634,9 @@ export class MasterCore implements MasterLink {
     const inverse: InverseOffer[] = [];
     for (const host of this.hosts.values()) {
       if (host.unavailability === undefined) continue;
-      if (![...framework.tasks.values()].some((task) => task.agentId === host.id)) continue;
+      const isThere = ({ agentId }: MasterTask | MasterOffer) => agentId === host.id;
+      const offers = [...this.offers.values()].filter((offer) => offer.frameworkId === framework.id);
+      if (![...framework.tasks.values(), ...offers].some(isThere)) continue;
       if (
         [...this.inverseOffers.values()].some((o) => o.frameworkId === framework.id && o.agentId === host.id)
       )

@@ -15,7 +15,7 @@ import {
   parseCall,
 } from '../../mesos/schema/codec.js';
 import type { MasterCore } from './core.js';
-import { operatorCall, operatorView } from './operator.js';
+import { operatorCall, operatorView, withProtocols } from './operator.js';
 import type { EventStream } from './records.js';
 import { validateCall } from './validation.js';
 
@@ -210,7 +210,8 @@ function openStream(
     id,
     send(event: Event) {
       if (response.writableEnded || response.destroyed) return;
-      const bytes = type === protobufType ? encodeEvent(event) : Buffer.from(formatEvent(event), 'utf8');
+      const bytes =
+        type === protobufType ? encodeEvent(event) : Buffer.from(formatEvent(asJson(event)), 'utf8');
       response.write(encodeRecord(bytes));
     },
     end() {
@@ -219,6 +220,13 @@ function openStream(
   };
   response.once('close', () => core.streamClosed(stream));
   return stream;
+}
+
+function asJson(event: Event): Event {
+  if (event.type !== 'UPDATE') return event;
+  const { container_status: container, ...status } = event.update.status;
+  if (container === undefined) return event;
+  return { ...event, update: { status: { ...status, container_status: withProtocols(container) } } };
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -1,6 +1,12 @@
 /** What an operator sees and does: /state and its parts in the form of capture 27, teardown, maintenance, draining. */
-import type { MasterInfo, Resource, TaskStatus, Unavailability } from '../../mesos/schema/codec.js';
-import { freeOn } from './allocation.js';
+import type {
+  ContainerInfo,
+  ContainerStatus,
+  MasterInfo,
+  Resource,
+  TaskStatus,
+  Unavailability,
+} from '../../mesos/schema/codec.js';
 import type { MasterCore } from './core.js';
 import {
   type Framework,
@@ -79,7 +85,8 @@ export function operatorCall(core: MasterCore, path: string, body: string): Oper
 
 interface OperatorV1Call {
   type?: string;
-  drain_agent?: { agent_id: { value: string }; max_grace_period?: { nanoseconds: number } };
+  /** A google.protobuf.Duration, unlike every other time of the API. */
+  drain_agent?: { agent_id: { value: string }; max_grace_period?: { seconds?: number; nanos?: number } };
   reactivate_agent?: { agent_id: { value: string } };
   mark_agent_gone?: { agent_id: { value: string } };
 }
@@ -93,7 +100,9 @@ function operatorV1(core: MasterCore, body: string): OperatorAnswer {
     return { status: 400, error: 'Failed to parse body into JSON' };
   }
   if (call.type === 'DRAIN_AGENT' && call.drain_agent !== undefined) {
-    core.drain(call.drain_agent.agent_id.value, call.drain_agent.max_grace_period?.nanoseconds);
+    const { agent_id, max_grace_period: grace } = call.drain_agent;
+    // What is no field of it counts for nothing: {"nanoseconds": …} is no grace at all (61).
+    core.drain(agent_id.value, grace && (grace.seconds ?? 0) * 1e9 + (grace.nanos ?? 0));
   } else if (call.type === 'REACTIVATE_AGENT' && call.reactivate_agent !== undefined) {
     core.reactivate(call.reactivate_agent.agent_id.value);
   } else if (call.type === 'MARK_AGENT_GONE' && call.mark_agent_gone !== undefined) {
@@ -188,9 +197,6 @@ function hostView(core: MasterCore, host: MasterHost): unknown {
       Object.entries(reserved).map(([role, r]) => [role, resourcesView(r)]),
     ),
     unreserved_resources: resourcesView(unreserved),
-    free_resources: resourcesView(
-      freeOn(host, { frameworks: [...core.frameworks.values()], hosts: [], offers: core.offers.values() }),
-    ),
     active: host.connected,
     deactivated: host.draining !== 'no',
     version: mesosVersion,
@@ -254,17 +260,40 @@ function taskView(task: MasterTask): unknown {
     statuses: task.statuses.map(statusView),
     ...(info.labels === undefined ? {} : { labels: info.labels.labels ?? [] }),
     ...(info.discovery === undefined ? {} : { discovery: info.discovery }),
-    ...(info.container === undefined ? {} : { container: info.container }),
+    ...(info.container === undefined ? {} : { container: containerView(info.container) }),
     ...(info.health_check === undefined ? {} : { health_check: info.health_check }),
   };
 }
+
+/** With the defaults that Mesos' JSON shows though nobody set them (27). */
+const containerView = ({ docker, ...container }: ContainerInfo): ContainerInfo => ({
+  ...container,
+  ...(docker === undefined ? {} : { docker: { network: 'HOST', privileged: false, ...docker } }),
+});
 
 const statusView = (status: TaskStatus) => ({
   state: status.state,
   timestamp: status.timestamp,
   ...(status.labels === undefined ? {} : { labels: status.labels.labels ?? [] }),
-  ...(status.container_status === undefined ? {} : { container_status: status.container_status }),
+  ...(status.container_status === undefined
+    ? {}
+    : { container_status: withProtocols(status.container_status) }),
   ...(status.healthy === undefined ? {} : { healthy: status.healthy }),
+});
+
+/** Of an address the protocol is a default that Mesos sets nowhere: its JSON shows it (01), its protobuf does not (10). */
+export const withProtocols = ({ network_infos, ...status }: ContainerStatus): ContainerStatus => ({
+  ...status,
+  ...(network_infos === undefined
+    ? {}
+    : {
+        network_infos: network_infos.map(({ ip_addresses, ...info }) => ({
+          ...info,
+          ...(ip_addresses === undefined
+            ? {}
+            : { ip_addresses: ip_addresses.map((address) => ({ protocol: 'IPv4' as const, ...address })) }),
+        })),
+      }),
 });
 
 const sumOf = (offers: readonly MasterOffer[]): Resource[] =>

@@ -286,7 +286,7 @@ test('a host that is drained: its tasks are killed with REASON_AGENT_DRAINING, n
       fetch(`${world.master.url}/api/v1`, { method: 'POST', body: JSON.stringify(call) });
     await operator({
       type: 'DRAIN_AGENT',
-      drain_agent: { agent_id: offer.agent_id, max_grace_period: { nanoseconds: 5e9 } },
+      drain_agent: { agent_id: offer.agent_id, max_grace_period: { seconds: 5 } },
     });
     assert.equal(task.kills.length, 1);
     task.report({ state: 'TASK_KILLING', source: 'SOURCE_EXECUTOR' });
