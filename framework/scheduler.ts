@@ -19,10 +19,12 @@ import { createDetector } from './mesos/detector.js';
 import { MesosDriver } from './mesos/driver.js';
 import { frameworkInfoFor } from './mesos/framework-info.js';
 import { takeResources } from './mesos/resources.js';
+import { agentUrlOf, readStderr } from './mesos/sandbox.js';
 import type { Offer, Resource, TaskInfo } from './mesos/schema/codec.js';
 import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
+import { runOperatorsCommand } from './operators-command.js';
 import { openFileStore } from './store/file-store.js';
 import type { Store } from './store/store.js';
 
@@ -77,6 +79,7 @@ export async function startScheduler(settings: Settings, { logger }: Dependencie
       transport,
       logger,
       taskInfo: (launch, resources) => taskInfoFor(settings, launch, resources),
+      releaseAddress: settings.releaseAddress,
     });
   } catch (error) {
     await store.close();
@@ -146,6 +149,7 @@ const teardownSpec: Omit<ClusterSpec, 'addresses'> = {
   healthySpellMs: 0,
   offerHoldMs: 0,
   declineMs: 3_600_000,
+  canReleaseAddress: false,
 };
 
 function specOf(settings: Settings): ClusterSpec {
@@ -161,6 +165,7 @@ function specOf(settings: Settings): ClusterSpec {
     healthySpellMs: settings.healthySpellS * 1000,
     offerHoldMs: settings.offerHoldMs,
     declineMs: settings.declineRefuseS * 1000,
+    canReleaseAddress: settings.releaseAddress !== undefined,
   };
 }
 
@@ -180,6 +185,8 @@ interface RunningOptions {
   readonly transport: Transport;
   readonly logger: Logger;
   readonly taskInfo: (launch: Launch, resources: readonly Resource[]) => TaskInfo;
+  /** The operator's command, with `{address}` in it. */
+  readonly releaseAddress?: string | undefined;
 }
 
 /** Between attempts to store: nothing is sent before what it follows from is stored. */
@@ -192,6 +199,8 @@ class RunningScheduler implements Scheduler {
   #state: ClusterState;
   /** Offers in hand, whole: the core knows only what it decides by. */
   readonly #offers = new Map<string, Offer>();
+  /** Where each host's Mesos agent answers, as its last offer said. */
+  readonly #agents = new Map<string, URL>();
   readonly #events: ClusterEvent[] = [];
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -221,7 +230,11 @@ class RunningScheduler implements Scheduler {
       random: Math.random,
       onEvent: (event) => {
         if (event.type === 'OFFERS') {
-          for (const offer of event.offers.offers ?? []) this.#offers.set(offer.id.value, offer);
+          for (const offer of event.offers.offers ?? []) {
+            this.#offers.set(offer.id.value, offer);
+            const agent = agentUrlOf(offer);
+            if (agent !== undefined) this.#agents.set(offer.agent_id.value, agent);
+          }
         }
         const translated = toClusterEvent(event);
         if (translated !== undefined) this.#enqueue(translated);
@@ -337,9 +350,35 @@ class RunningScheduler implements Scheduler {
         return this.#driver.calls?.acknowledge(action);
       case 'reconcile':
         return this.#driver.calls?.reconcile(action.tasks);
+      case 'explain':
+        return void this.#explain(action.taskId, action.agentId);
+      case 'releaseAddress':
+        return void this.#releaseAddress(action.address);
       case 'teardown':
         await this.#driver.calls?.teardown();
         return void this.#finish();
+    }
+  }
+
+  /** Beside everything else: a relaunch does not wait for it. */
+  async #explain(taskId: string, agentId: string): Promise<void> {
+    const agent = this.#agents.get(agentId);
+    const { frameworkId } = this.#state.record;
+    if (agent === undefined || frameworkId === undefined) return;
+    try {
+      this.#enqueue({ kind: 'explained', taskId, stderr: await readStderr(agent, frameworkId, taskId) });
+    } catch (error) {
+      this.#options.logger.debug(`the stderr of task ${taskId} cannot be read: ${messageOf(error)}`);
+    }
+  }
+
+  async #releaseAddress(address: string): Promise<void> {
+    const { releaseAddress, logger } = this.#options;
+    if (releaseAddress === undefined) return;
+    try {
+      logger.info(`address ${address}: ${await runOperatorsCommand(releaseAddress, address)}`);
+    } catch (error) {
+      logger.error(`the command for address ${address} failed: ${messageOf(error)}`);
     }
   }
 

@@ -1,5 +1,6 @@
 /** The scheduler's whole mind, pure: `decide(state, event, now) → { state, actions }`. The shell runs the actions in order. */
-import { describeEnd, meaningOf, provesDeath, saysNoQuorum } from './ends.js';
+import { describeEnd, isRefusalOfDocker, meaningOf, provesDeath, saysNoQuorum } from './ends.js';
+import { dockerWords, saysAddressTaken } from './explain.js';
 import type {
   Action,
   ClusterEvent,
@@ -126,6 +127,8 @@ function take(turn: Turn, event: ClusterEvent): void {
     }
     case 'update':
       return updated(turn, event.update);
+    case 'explained':
+      return explained(turn, event.taskId, event.stderr);
     case 'callFailed':
       return ask(turn);
     case 'teardown':
@@ -309,6 +312,7 @@ function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     },
     `task ${task.id} is running on ${task.hostname}${health}`,
   );
+  turn.setNode(task.node, { addressTakenSinceMs: undefined });
   const healthySinceMs = healthy === true ? (before.healthySinceMs ?? turn.now) : undefined;
   turn.setNode(task.node, { healthySinceMs });
   if (!wasRunning && before.phase.kind === 'unreachable') {
@@ -324,6 +328,7 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
   if (!provenDead) {
     turn.setRecord({ unproven: [...turn.state.record.unproven, task].slice(-unprovenKept) });
   }
+  if (isRefusalOfDocker(update)) turn.send({ kind: 'explain', taskId: task.id, agentId: task.agentId });
   const noQuorum = saysNoQuorum(update);
   // Neither a kill of ours nor the word that only the scheduler can found anew says anything against the node.
   const forgiven = before.phase.kind === 'killing' || noQuorum || outlived(turn, before);
@@ -344,6 +349,36 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     { kind: 'backingOff', untilMs: turn.now + delayMs },
     `relaunch in ${seconds(delayMs)}, ${ordinal(failures)} failure in a row, last on ${task.hostname}: ${reason}`,
   );
+}
+
+/** Docker's words become part of the reason; an address that is taken gets its cure, or the operator's command. */
+function explained(turn: Turn, taskId: string, stderr: string): void {
+  const number = turn.state.record.nodes.findIndex(({ task }) => task?.id === taskId);
+  const words = dockerWords(stderr);
+  if (number === -1 || words === undefined) return;
+  const node = turn.node(number);
+  if (!saysAddressTaken(words)) {
+    turn.setNode(number, { addressTakenSinceMs: undefined });
+    return turn.enter(number, node.phase, `${node.reason}: ${words}`);
+  }
+  // A container that Docker could not give its address never ran.
+  const task = turn.task(number);
+  if (task?.end !== undefined) turn.setTask({ ...task, end: { ...task.end, provenDead: true } });
+  turn.setRecord({ unproven: turn.state.record.unproven.filter(({ id }) => id !== taskId) });
+  const address = turn.state.record.addresses[number] ?? '';
+  turn.enter(
+    number,
+    node.phase,
+    `${node.reason}: ${words}. Once no container of node ${number} runs anywhere, release it: calicoctl ipam release --ip=${address}`,
+  );
+  const sinceMs = node.addressTakenSinceMs ?? turn.now;
+  turn.setNode(number, { addressTakenSinceMs: sinceMs });
+  if (!turn.state.spec.canReleaseAddress) return;
+  // A container that may live keeps its address for as long as a lost host is waited for.
+  const mayLive = turn.state.record.unproven.some((task) => task.node === number);
+  if (mayLive && turn.now < sinceMs + turn.state.spec.unreachableGraceMs) return;
+  turn.log('warn', `node ${number}: releasing address ${address}`);
+  turn.send({ kind: 'releaseAddress', address });
 }
 
 /** Whether the task had its healthy spell. */

@@ -56,6 +56,12 @@ export function provesDeath(update: StatusUpdate, task: TaskRecord): boolean {
   );
 }
 
+/** Docker's own statuses: `docker run` refused, and why stands in the task's `stderr` alone. */
+export function isRefusalOfDocker(update: StatusUpdate): boolean {
+  const status = exitStatusOf(update);
+  return status !== undefined && status >= 125 && status <= 127;
+}
+
 /** Whether the node agent ended because it found no quorum to join. */
 export function saysNoQuorum(update: StatusUpdate): boolean {
   return exitStatusOf(update) === exitCodes.noQuorum;

@@ -25,6 +25,8 @@ export interface ClusterSpec {
   readonly offerHoldMs: number;
   /** How long declined resources are not to be offered again, unless revived. */
   readonly declineMs: number;
+  /** Whether the operator gave a command that releases an address. */
+  readonly canReleaseAddress: boolean;
 }
 
 /** An amount of each resource that the core counts. */
@@ -123,6 +125,8 @@ export type ClusterEvent =
   | { readonly kind: 'offers'; readonly offers: readonly Offer[] }
   | { readonly kind: 'rescinded'; readonly offerId: string }
   | { readonly kind: 'update'; readonly update: StatusUpdate }
+  /** The end of a failed task's `stderr`, as far as it could be had. */
+  | { readonly kind: 'explained'; readonly taskId: string; readonly stderr: string }
   /** A call did not reach the master for certain: what it was about must be reconciled. */
   | { readonly kind: 'callFailed' }
   /** The operator wants every task ended and the framework gone. */
@@ -147,6 +151,10 @@ export type Action =
   | { readonly kind: 'acknowledge'; readonly taskId: string; readonly agentId: string; readonly uuid: string }
   /** An empty list asks for all of the framework's tasks (implicit reconciliation). */
   | { readonly kind: 'reconcile'; readonly tasks: readonly { taskId: string; agentId: string }[] }
+  /** Asks for the end of a failed task's `stderr`; nothing waits for it. */
+  | { readonly kind: 'explain'; readonly taskId: string; readonly agentId: string }
+  /** Runs the operator's command for an address that stays assigned to a container that is gone. */
+  | { readonly kind: 'releaseAddress'; readonly address: string }
   /** Removes the framework from the master; the last action ever. */
   | { readonly kind: 'teardown' }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly message: string };
@@ -177,6 +185,8 @@ export interface NodeState {
   readonly failures: number;
   /** Mesos agent that just failed this node: others come first. */
   readonly avoidAgentId?: string;
+  /** Since when Docker has been saying that the node's address is taken. */
+  readonly addressTakenSinceMs?: number;
   /** Since when the present task has been healthy. */
   readonly healthySinceMs?: number;
   /** The node's last task ended saying that it found no quorum, and no later one has lived long enough since. */

@@ -426,6 +426,17 @@ export const settingTable = {
       .max(365 * 24 * 3600, 'is more than the 365 days that Mesos takes')
       .default(3600),
   }),
+  releaseAddress: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'COMMAND',
+    help: "shell command that releases a node's address which stays assigned after its container is gone",
+    more: '`{address}` in it is replaced. With Calico: `calicoctl ipam release --ip={address}`. It is run when Docker says that the address is taken and all earlier tasks of the node are proven dead, or have been waited for as long as `unreachableGraceS`.',
+    defaultText: 'none: the log says what to run',
+    schema: text('a command')
+      .refine((command) => command.includes('{address}'), 'has no {address} in it')
+      .optional(),
+  }),
   stateFile: setting({
     kind: 'text',
     group: 'Behaviour',

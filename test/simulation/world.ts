@@ -44,6 +44,7 @@ export const spec: ClusterSpec = {
   healthySpellMs: 60_000,
   offerHoldMs: 500,
   declineMs: 3_600_000,
+  canReleaseAddress: false,
 };
 
 /** The decision function under test; a mutation of it takes its place when the checker itself is checked. */
@@ -276,6 +277,8 @@ export class World {
           return this.mesos.acknowledge(action.taskId, action.agentId, action.uuid);
         case 'reconcile':
           return this.mesos.reconcile(action.tasks);
+        case 'explain':
+        case 'releaseAddress':
         case 'teardown':
           return;
       }

@@ -215,6 +215,76 @@ describe('a task that Mesos lost sight of', () => {
   });
 });
 
+describe('a launch that Docker refuses', () => {
+  const refused = (options: ConstructorParameters<typeof World>[0] = {}): World => {
+    const world = World.running(options);
+    world.exit(world.task(0).id, 137);
+    world.pass(1_000);
+    world.offer(['host-1']);
+    world.exit(world.task(0).id, 125);
+    return world;
+  };
+  const words = [
+    'I1124 04:39:50.713708 26921 exec.cpp:237] Executor registered on agent S0',
+    'docker: Error response from daemon: Address already in use',
+    '',
+    "Run 'docker run --help' for more information",
+    'W1124 04:39:55.823410 26923 executor.cpp:255] Docker inspect timed out after 5secs',
+  ].join('\n');
+
+  it('has its reason found out, without the relaunch waiting for it', () => {
+    const world = refused();
+    assert.deepEqual(world.take('explain'), [
+      { kind: 'explain', taskId: world.task(0).id, agentId: 'agent-of-host-1' },
+    ]);
+    world.send({ kind: 'explained', taskId: world.task(0).id, stderr: 'docker: Error: no such network\n' });
+    assert.match(
+      world.reason(0),
+      /relaunch in 2 s, 2nd failure in a row.*status 125\).*: Error: no such network$/,
+    );
+    assert.equal(world.phase(0), 'backingOff');
+  });
+
+  it('because its address is taken tells the operator what to run', () => {
+    const world = refused();
+    world.send({ kind: 'explained', taskId: world.task(0).id, stderr: words });
+    assert.match(
+      world.reason(0),
+      /Address already in use\. Once no container of node 0 runs anywhere, release it: calicoctl ipam release --ip=198\.51\.100\.100/,
+    );
+    assert.deepEqual(world.take('releaseAddress'), []);
+    assert.equal(world.task(0).end?.provenDead, true, 'what Docker could not give its address never ran');
+  });
+
+  it('because its address is taken has it released when the container that held it is proven dead', () => {
+    const world = refused({ spec: { canReleaseAddress: true } });
+    world.send({ kind: 'explained', taskId: world.task(0).id, stderr: words });
+    assert.deepEqual(world.take('releaseAddress'), [{ kind: 'releaseAddress', address: '198.51.100.100' }]);
+  });
+
+  it('because its address is taken waits for a container that may live', () => {
+    const world = World.running({ spec: { canReleaseAddress: true } });
+    world.update(world.task(0).id, 'TASK_FAILED', { message: 'Container terminated with signal Killed' });
+    const retry = (): void => {
+      world.pass(spec.backoffMaxMs);
+      world.offer(['host-1']);
+      world.exit(world.task(0).id, 125);
+      world.send({ kind: 'explained', taskId: world.task(0).id, stderr: words });
+    };
+    retry();
+    assert.deepEqual(world.take('releaseAddress'), []);
+    retry();
+    assert.equal(world.take('releaseAddress').length, 1, 'for as long as a lost host');
+  });
+
+  it('is not explained by words about an older task', () => {
+    const world = refused();
+    const before = world.state;
+    world.send({ kind: 'explained', taskId: 'node0.1.zzzz', stderr: words });
+    assert.deepEqual(world.state, before);
+  });
+});
+
 describe('a task that comes back', () => {
   /** Node 0 was given up for its host's sake. */
   const givenUp = (): { world: World; old: string } => {

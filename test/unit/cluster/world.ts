@@ -25,6 +25,7 @@ export const spec: ClusterSpec = {
   healthySpellMs: 60_000,
   offerHoldMs: 500,
   declineMs: 3_600_000,
+  canReleaseAddress: false,
 };
 
 export type Kind = Action['kind'];

@@ -1,0 +1,19 @@
+/** What the end of a failed task's `stderr` says, and the one failure that needs somebody to act: an address that stays taken. */
+
+/** Lines that Mesos' own executor logs: a letter, the date, the time. */
+const executorLog = /^[IWEF]\d{4} \d{2}:\d{2}:\d{2}/;
+
+/** Docker's words in one line; undefined where there are none. */
+export function dockerWords(stderr: string): string | undefined {
+  const lines = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !executorLog.test(line) && !/^(Run|See) 'docker run --help'/.test(line));
+  const said = lines.filter((line) => line.startsWith('docker:')).at(-1) ?? lines.at(-1);
+  return said?.replace(/^docker: /, '').slice(0, 500);
+}
+
+/** A plain bridge's words, and those of Calico's IPAM (FACTS, Calico, Docker 2). */
+export function saysAddressTaken(words: string): boolean {
+  return /Address already in use|Address already assigned/i.test(words);
+}
