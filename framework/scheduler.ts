@@ -9,8 +9,8 @@ import type {
   ClusterSpec,
   ClusterState,
   Launch,
-  Phase,
 } from './cluster/model.js';
+import { type ClusterView, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
@@ -27,25 +27,6 @@ import { loadTransport, type Transport } from './mesos/transport.js';
 import { runOperatorsCommand } from './operators-command.js';
 import { openFileStore } from './store/file-store.js';
 import type { Store } from './store/store.js';
-
-/** A node as an operator sees it. */
-export interface NodeSummary {
-  readonly number: number;
-  readonly address: string;
-  /** Host of the present task. */
-  readonly hostname: string | undefined;
-  readonly taskId: string | undefined;
-  /** Such as TASK_RUNNING, or what the node waits for. */
-  readonly state: string;
-  /** One sentence. */
-  readonly reason: string;
-}
-
-export interface ClusterView {
-  readonly frameworkId: string | undefined;
-  readonly generation: number;
-  readonly nodes: readonly NodeSummary[];
-}
 
 export interface Scheduler {
   snapshot(): ClusterView;
@@ -201,6 +182,7 @@ class RunningScheduler implements Scheduler {
   readonly #offers = new Map<string, Offer>();
   /** Where each host's Mesos agent answers, as its last offer said. */
   readonly #agents = new Map<string, URL>();
+  #warnings: readonly string[] = [];
   readonly #events: ClusterEvent[] = [];
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -249,23 +231,7 @@ class RunningScheduler implements Scheduler {
   }
 
   snapshot(): ClusterView {
-    const { record, nodes } = this.#state;
-    return {
-      frameworkId: record.frameworkId,
-      generation: record.generation.number,
-      nodes: nodes.map(({ phase, reason }, number): NodeSummary => {
-        const task = record.nodes[number]?.task;
-        const alive = task !== undefined && task.end === undefined;
-        return {
-          number,
-          address: record.addresses[number] ?? '',
-          hostname: alive ? task.hostname : undefined,
-          taskId: alive ? task.id : undefined,
-          state: stateText(phase),
-          reason,
-        };
-      }),
-    };
+    return viewOf(this.#state);
   }
 
   async stop(): Promise<void> {
@@ -308,6 +274,7 @@ class RunningScheduler implements Scheduler {
         const { state, actions } = decide(this.#state, event, performance.now());
         this.#state = state;
         for (const action of actions) await this.#perform(action);
+        this.#warn();
       }
       this.#arm();
     } catch (error) {
@@ -317,6 +284,13 @@ class RunningScheduler implements Scheduler {
           : new CodedError('INTERNAL', `the scheduler failed: ${messageOf(error)}`, { cause: error });
       void this.#finish(coded);
     }
+  }
+
+  /** Each warning once, when it comes to be true. */
+  #warn(): void {
+    const warnings = warningsOf(this.#state);
+    for (const warning of warnings) if (!this.#warnings.includes(warning)) this.#options.logger.warn(warning);
+    this.#warnings = warnings;
   }
 
   #arm(): void {
@@ -407,26 +381,5 @@ class RunningScheduler implements Scheduler {
       return taskInfo(launch, taken);
     });
     this.#driver.calls.accept(offerIds, tasks);
-  }
-}
-
-function stateText(phase: Phase): string {
-  switch (phase.kind) {
-    case 'waiting':
-      return 'waiting for an offer';
-    case 'backingOff':
-      return 'backing off';
-    case 'unconfirmed':
-      return 'asking Mesos';
-    case 'launching':
-      return 'launching';
-    case 'starting':
-      return 'TASK_STARTING';
-    case 'running':
-      return 'TASK_RUNNING';
-    case 'killing':
-      return 'TASK_KILLING';
-    case 'unreachable':
-      return 'TASK_UNREACHABLE';
   }
 }

@@ -1,0 +1,81 @@
+/** A cluster as an operator sees it. */
+import type { ClusterState, Phase } from './model.js';
+
+export interface NodeSummary {
+  readonly number: number;
+  readonly address: string;
+  /** Host of the present task. */
+  readonly hostname: string | undefined;
+  readonly taskId: string | undefined;
+  /** Such as TASK_RUNNING, or what the node waits for. */
+  readonly state: string;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+export interface ClusterView {
+  readonly frameworkId: string | undefined;
+  readonly generation: number;
+  readonly nodes: readonly NodeSummary[];
+  /** What is not wrong yet, but would be with one more failure. */
+  readonly warnings: readonly string[];
+}
+
+export function viewOf(state: ClusterState): ClusterView {
+  const { record, nodes } = state;
+  return {
+    frameworkId: record.frameworkId,
+    generation: record.generation.number,
+    nodes: nodes.map(({ phase, reason }, number): NodeSummary => {
+      const task = record.nodes[number]?.task;
+      const alive = task !== undefined && task.end === undefined;
+      return {
+        number,
+        address: record.addresses[number] ?? '',
+        hostname: alive ? task.hostname : undefined,
+        taskId: alive ? task.id : undefined,
+        state: stateText(phase),
+        reason,
+      };
+    }),
+    warnings: warningsOf(state),
+  };
+}
+
+/** Hosts whose loss would cost etcd its quorum, and so Jupyter, until the nodes are founded anew. */
+export function warningsOf({ record, nodes }: ClusterState): string[] {
+  // A single node has no quorum to lose; and while the cluster comes up, nothing is to be said of it yet.
+  if (nodes.length === 1 || nodes.some(({ phase }) => phase.kind !== 'running')) return [];
+  const onHost = new Map<string, number>();
+  for (const { task } of record.nodes) {
+    if (task?.end === undefined && task !== undefined)
+      onHost.set(task.hostname, (onHost.get(task.hostname) ?? 0) + 1);
+  }
+  return [...onHost]
+    .filter(([, count]) => count * 2 >= nodes.length)
+    .map(
+      ([hostname, count]) =>
+        `host ${hostname} runs ${count} of ${nodes.length} nodes: its loss would cost the quorum, and Jupyter would be away until the rest is founded anew`,
+    );
+}
+
+function stateText(phase: Phase): string {
+  switch (phase.kind) {
+    case 'waiting':
+      return 'waiting for an offer';
+    case 'backingOff':
+      return 'backing off';
+    case 'unconfirmed':
+      return 'asking Mesos';
+    case 'launching':
+      return 'launching';
+    case 'starting':
+      return 'TASK_STARTING';
+    case 'running':
+      return 'TASK_RUNNING';
+    case 'killing':
+      return 'TASK_KILLING';
+    case 'unreachable':
+      return 'TASK_UNREACHABLE';
+  }
+}
