@@ -1,7 +1,7 @@
 /** What the scheduler and the node agent agree on: environment, HTTP answers, exit codes, paths. `docs/contract.md` is its page. */
 
 /** Raised when either side could misread the other. A node agent refuses an environment of another version. */
-export const contractVersion = 1;
+export const contractVersion = 2;
 
 /** Where things are inside a container. The shared volume is mounted at `shared`. */
 export const containerPaths = {
@@ -12,6 +12,20 @@ export const containerPaths = {
   /** What Jupyter serves: people's notebooks and files. */
   notebooks: '/root/sharedfiles/notebooks',
 } as const;
+
+/** The name in the trusted directory of a generation's file, which holds its founders' task ids, one a line. */
+export function generationFileName(generation: number): string {
+  return `generation-${generation}`;
+}
+
+/** The generation whose file `name` is; undefined for any other name. */
+export function generationOfFileName(name: string): number | undefined {
+  const digits = /^generation-([1-9]\d{0,15})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Jupyter runs only while its node's last look at the volume is younger than this: longer than GlusterFS' pauses. */
+export const lookLimitS = 60;
 
 /** The notebook token's file within the trusted directory; made once for the cluster, it outlives failovers. */
 export const tokenFileName = 'notebook-token';
@@ -51,6 +65,10 @@ export const exitCodes = {
   superseded: 69,
   /** The node agent itself failed: a defect. Its log says where. */
   internalError: 70,
+  /** Another founding has this generation's number, or a higher one: the scheduler goes on to a number that is free. */
+  numberTaken: 71,
+  /** A higher generation's file appeared on the volume: this generation is past. */
+  generationPast: 72,
 } as const;
 
 export type ExitCodeName = keyof typeof exitCodes;
@@ -75,15 +93,25 @@ export interface TaskEnvironment {
   generation: number;
   /** Task ids of the generation's founders, by node: a task that is among them starts etcd `new`, any other joins. */
   founders: readonly string[];
+  /**
+   * For a founder: tasks that may be alive and are of no use to this generation (task ids, or `unknownTasks`). While there are
+   * any, nobody takes the notebook before they must have seen this generation on the volume, or have stopped.
+   */
+  unproven: readonly string[];
   /** URL path under which Jupyter serves, with a slash at both ends. */
   basePath: string;
   /** TTL of the heartbeat's and the notebook key's leases, in seconds. */
   leaseTtlS: number;
+  /** How old the holder's last look at the volume may be, in seconds. The same for all tasks that share a volume. */
+  lookLimitS: number;
   /** The task's share of CPUs; kernels' thread pools are set to it. */
   cpus: number;
   /** winston's level for the node agent's log. */
   logLevel: string;
 }
+
+/** Stands among the unproven for tasks that the scheduler's record does not name: it was lost, or put back from a copy. */
+export const unknownTasks = 'unknown';
 
 const variables = {
   version: 'MJ_CONTRACT_VERSION',
@@ -93,8 +121,10 @@ const variables = {
   incarnation: 'MJ_INCARNATION',
   generation: 'MJ_GENERATION',
   founders: 'MJ_FOUNDERS',
+  unproven: 'MJ_UNPROVEN',
   basePath: 'MJ_BASE_PATH',
   leaseTtlS: 'MJ_LEASE_TTL_S',
+  lookLimitS: 'MJ_LOOK_LIMIT_S',
   cpus: 'MJ_CPUS',
   logLevel: 'MJ_LOG_LEVEL',
 } as const;
@@ -109,8 +139,10 @@ export function writeTaskEnvironment(task: TaskEnvironment): Record<string, stri
     [variables.incarnation]: String(task.incarnation),
     [variables.generation]: String(task.generation),
     [variables.founders]: task.founders.join(','),
+    [variables.unproven]: task.unproven.join(','),
     [variables.basePath]: task.basePath,
     [variables.leaseTtlS]: String(task.leaseTtlS),
+    [variables.lookLimitS]: String(task.lookLimitS),
     [variables.cpus]: String(task.cpus),
     [variables.logLevel]: task.logLevel,
   };
@@ -168,6 +200,13 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
       `${variables.founders} names ${founders.length} tasks for ${addresses.length} addresses`,
     );
   }
+  // Empty is a word, too: that nothing is unproven. Absent is none.
+  const unproven = env[variables.unproven];
+  if (unproven === undefined) {
+    throw new EnvironmentError(
+      `${variables.unproven} is not set: this image is started by the mesos-jupyter scheduler`,
+    );
+  }
   const basePath = text(variables.basePath);
   if (!/^\/(.*\/)?$/.test(basePath)) {
     throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
@@ -179,8 +218,10 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     incarnation: integer(variables.incarnation, 1),
     generation: integer(variables.generation, 1),
     founders,
+    unproven: unproven.split(',').filter((id) => id !== ''),
     basePath,
     leaseTtlS: integer(variables.leaseTtlS, 2),
+    lookLimitS: number(variables.lookLimitS, 1),
     cpus: number(variables.cpus, 0),
     logLevel: text(variables.logLevel),
   };
@@ -214,6 +255,14 @@ export interface NodeStatus {
     /** Jupyter's state in this container. */
     state: 'stopped' | 'starting' | 'serving' | 'stopping';
   };
+  volume: {
+    /** Age of the last look at the shared volume that saw this generation's file, in seconds; absent before the first. */
+    lookAgeS?: number;
+    /** Whether it is young enough for Jupyter to run here. */
+    fresh: boolean;
+  };
+  /** Whether no task of an earlier generation can run Jupyter any more; absent until etcd has answered. */
+  fenced?: boolean;
   /** Addresses with a live heartbeat, in order: what `/etc/hosts` lists as node0…. */
   live: string[];
 }

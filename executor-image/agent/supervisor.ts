@@ -58,6 +58,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         ...(holder === undefined ? {} : { holderTaskId: holder.taskId }),
         state: notebook.state,
       },
+      volume: { fresh: true },
       live: (directory.view?.live ?? []).map((node) => node.address),
     };
   };

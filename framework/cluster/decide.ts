@@ -1,5 +1,13 @@
 /** The scheduler's whole mind, pure: `decide(state, event, now) → { state, actions }`. The shell runs the actions in order. */
-import { describeEnd, isRefusalOfDocker, meaningOf, provesDeath, saysNoQuorum } from './ends.js';
+import { unknownTasks } from '../../executor-image/contract.js';
+import {
+  describeEnd,
+  isRefusalOfDocker,
+  meaningOf,
+  provesDeath,
+  saysGenerationIsPast,
+  saysNoQuorum,
+} from './ends.js';
 import { dockerWords, saysAddressTaken } from './explain.js';
 import type {
   Action,
@@ -87,6 +95,7 @@ export function decide(
 /** When a tick is next needed; undefined while nothing is due by time. */
 export function nextTickMs(state: ClusterState): number | undefined {
   if (!state.connected) return undefined;
+  const { generation } = state.record;
   const times: number[] = [
     state.reconciliation.kind === 'asking' ? state.reconciliation.nextMs : state.reconciliation.implicitMs,
   ];
@@ -104,7 +113,8 @@ export function nextTickMs(state: ClusterState): number | undefined {
     if (phase.kind === 'killing') times.push(phase.sentMs + killAgainMs);
     if (phase.kind === 'unreachable') times.push(phase.sinceMs + state.spec.unreachableGraceMs);
     if (healthySinceMs !== undefined && failures > 0) times.push(healthySinceMs + state.spec.healthySpellMs);
-    if (phase.kind === 'running' && saidNoQuorum) times.push(phase.sinceMs + noQuorumLapseMs);
+    if (phase.kind === 'running' && (saidNoQuorum || generation.pastBefore !== undefined))
+      times.push(phase.sinceMs + noQuorumLapseMs);
   }
   return Math.min(...times);
 }
@@ -330,8 +340,10 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
   }
   if (isRefusalOfDocker(update)) turn.send({ kind: 'explain', taskId: task.id, agentId: task.agentId });
   const noQuorum = saysNoQuorum(update);
+  const isPast = saysGenerationIsPast(update);
+  if (isPast && task.generation === turn.state.record.generation.number) turn.set({ generationIsPast: true });
   // Neither a kill of ours nor the word that only the scheduler can found anew says anything against the node.
-  const forgiven = before.phase.kind === 'killing' || noQuorum || outlived(turn, before);
+  const forgiven = before.phase.kind === 'killing' || noQuorum || isPast || outlived(turn, before);
   const failures = forgiven ? 0 : before.failures + 1;
   turn.setNode(task.node, {
     failures,
@@ -459,14 +471,20 @@ function watch(turn: Turn, number: number): void {
       );
       return;
     case 'running':
-      if (node.saidNoQuorum && turn.now >= phase.sinceMs + noQuorumLapseMs) {
-        turn.setNode(number, { saidNoQuorum: false });
-      }
+      if (turn.now < phase.sinceMs + noQuorumLapseMs) return;
+      if (node.saidNoQuorum) turn.setNode(number, { saidNoQuorum: false });
+      settleGeneration(turn);
       return;
     case 'waiting':
     case 'unconfirmed':
       return;
   }
+}
+
+/** A generation whose tasks live on has a number that is free, and has outlived every look of tasks that nobody knew of. */
+function settleGeneration(turn: Turn): void {
+  const { pastBefore, ...generation } = turn.state.record.generation;
+  if (pastBefore !== undefined) turn.setRecord({ generation });
 }
 
 function launchDueMs(phase: Extract<Phase, { reconciledMs?: number }>, spec: ClusterSpec): number {
@@ -485,9 +503,10 @@ function kill(turn: Turn, number: number, reason: string): void {
 /**
  * Whether the generation has lost its quorum for good (DESIGN, Founding): all of its tasks but at most one are proven
  * dead (of a single node: that one); or at least half of the nodes run no task or said that they found no quorum, and
- * one of them did say so.
+ * one of them did say so; or a node agent saw on the volume that the generation's number is another's, or past.
  */
 export function quorumLostForGood(state: ClusterState): boolean {
+  if (state.generationIsPast) return true;
   const { generation, nodes, unproven } = state.record;
   const count = nodes.length;
   const ofGeneration = (task: TaskRecord): boolean => task.generation === generation.number;
@@ -522,16 +541,19 @@ function refound(turn: Turn): void {
     return turn.set({ refoundingSinceMs: undefined });
   }
   if (turn.state.refoundingSinceMs === undefined) {
-    turn.log('warn', `generation ${generation} has lost its quorum for good: founding the next`);
+    const why = turn.state.generationIsPast
+      ? 'is past: the shared volume shows another founding of that number, or a higher one'
+      : 'has lost its quorum for good';
+    turn.log('warn', `generation ${generation} ${why}: founding the next`);
     turn.set({ refoundingSinceMs: turn.now });
     // Only now, and not what comes back later: that may yet make the quorum whole.
     killLeft(turn);
   }
   const deadlineMs = endsDueMs(turn.state, turn.state.refoundingSinceMs ?? turn.now);
   if (turn.liveTasks().length > 0 && turn.now < deadlineMs) return;
-  const next = withNextGeneration(turn.state.record, turn.state.idSuffix);
+  const next = withNextGeneration(turn.state.record, turn.state.idSuffix, turn.state.generationIsPast);
   turn.setRecord({ generation: next.generation, nodes: next.nodes });
-  turn.set({ refoundingSinceMs: undefined });
+  turn.set({ refoundingSinceMs: undefined, generationIsPast: undefined });
   killLeft(turn);
   turn.log('info', `founding generation ${next.generation.number}`);
   for (let number = 0; number < turn.state.nodes.length; number++) {
@@ -654,6 +676,7 @@ function earlierTask(turn: Turn, number: number): string | undefined {
 
 function launch(turn: Turn, wanting: readonly number[]): void {
   const { spec } = turn.state;
+  const unproven = maybeAlive(turn);
   let hosts = hostsOf(turn.state.offers);
   const chosen = new Map<string, { offerIds: readonly string[]; launches: Launch[] }>();
   for (const number of wanting) {
@@ -666,10 +689,8 @@ function launch(turn: Turn, wanting: readonly number[]): void {
     hosts = hosts.map((each) => (each === host ? without(host, spec.needs) : each));
     const task = turn.newTask(number, host);
     const entry = chosen.get(host.agentId) ?? { offerIds: host.offerIds, launches: [] };
-    entry.launches.push({
-      task,
-      founders: turn.state.record.generation.founders.map((founder) => founder.taskId),
-    });
+    const founders = turn.state.record.generation.founders.map((founder) => founder.taskId);
+    entry.launches.push({ task, founders, unproven: founders.includes(task.id) ? unproven : [] });
     chosen.set(host.agentId, entry);
     turn.enter(
       number,
@@ -680,6 +701,17 @@ function launch(turn: Turn, wanting: readonly number[]): void {
   for (const { offerIds, launches } of chosen.values()) turn.send({ kind: 'accept', offerIds, launches });
   const used = new Set([...chosen.values()].flatMap(({ offerIds }) => offerIds));
   turn.set({ offers: turn.state.offers.filter((offer) => !used.has(offer.id)) });
+}
+
+/** Tasks that may be alive and are not of the present generation: its founders are told, and hold the notebook back. */
+function maybeAlive(turn: Turn): string[] {
+  const { generation, unproven } = turn.state.record;
+  const former = [...unproven, ...turn.liveTasks()].filter((task) => task.generation !== generation.number);
+  return [
+    ...former.map(({ id }) => id),
+    ...turn.state.strays.map(({ taskId }) => taskId),
+    ...(generation.pastBefore === undefined ? [] : [unknownTasks]),
+  ];
 }
 
 /** Rule 4: no offers while nothing is missing; when something is, filters set earlier are lifted once. */

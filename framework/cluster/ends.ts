@@ -67,6 +67,12 @@ export function saysNoQuorum(update: StatusUpdate): boolean {
   return exitStatusOf(update) === exitCodes.noQuorum;
 }
 
+/** Whether the node agent ended because the volume shows another founding of its generation's number, or a higher one. */
+export function saysGenerationIsPast(update: StatusUpdate): boolean {
+  const status = exitStatusOf(update);
+  return status === exitCodes.numberTaken || status === exitCodes.generationPast;
+}
+
 /** The end in a few words, with Mesos' own message where there is one. */
 export function describeEnd(update: StatusUpdate): string {
   const status = exitStatusOf(update);

@@ -74,6 +74,11 @@ export interface Generation {
   readonly number: number;
   /** By node number. */
   readonly founders: readonly Founder[];
+  /**
+   * How many numbers in a row before this one were found taken or past on the volume: this record does not know all tasks
+   * that may live (it was lost, or put back from a copy). Absent again when a task of this generation has lived for a while.
+   */
+  readonly pastBefore?: number;
 }
 
 /** All that outlives the scheduler process. */
@@ -138,6 +143,8 @@ export type ClusterEvent =
 export interface Launch {
   readonly task: TaskRecord;
   readonly founders: readonly string[];
+  /** For a founder: tasks of earlier generations that may be alive (`unknownTasks` for those that the record does not name). */
+  readonly unproven: readonly string[];
 }
 
 /** What the shell is to do, in this order. */
@@ -237,4 +244,6 @@ export interface ClusterState {
   readonly tearingDownSinceMs?: number;
   /** Set while what is left of a generation without a quorum is brought to its end. */
   readonly refoundingSinceMs?: number;
+  /** Set when a node agent said that the present generation's number is taken, or past, until the next is begun. */
+  readonly generationIsPast?: true;
 }

@@ -23,14 +23,27 @@ export function newRecord(addresses: readonly string[], idSuffix: string): Clust
   return withNextGeneration(empty, idSuffix);
 }
 
-/** The same cluster with the next generation begun: each node's next incarnation is a founder. */
-export function withNextGeneration(record: ClusterRecord, idSuffix: string): ClusterRecord {
+/** However often numbers were taken, one step stays a safe integer. */
+const longestJump = 2 ** 20;
+
+/**
+ * The same cluster with the next generation begun: each node's next incarnation is a founder. When the present number was
+ * found taken or past, its successor jumps twice as far each time, so that a record that is far behind the volume (it was
+ * put back from a copy) soon finds a number that is free.
+ */
+export function withNextGeneration(record: ClusterRecord, idSuffix: string, isPast = false): ClusterRecord {
   const founders: Founder[] = record.nodes.map(({ incarnation }, node) => ({
     taskId: taskIdOf(node, incarnation + 1, idSuffix),
     incarnation: incarnation + 1,
     launched: false,
   }));
-  const generation: Generation = { number: record.generation.number + 1, founders };
+  const pastBefore = (record.generation.pastBefore ?? 0) + (isPast ? 1 : 0);
+  const step = isPast ? Math.min(longestJump, 2 ** (pastBefore - 1)) : 1;
+  const generation: Generation = {
+    number: record.generation.number + step,
+    founders,
+    ...(pastBefore > 0 && { pastBefore }),
+  };
   return {
     ...record,
     generation,

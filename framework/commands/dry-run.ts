@@ -23,6 +23,7 @@ export function firstTaskInfos(settings: Settings): unknown[] {
         seenAlive: false,
       },
       founders,
+      unproven: [],
     };
     return taskInfoFor(settings, launch);
   });

@@ -1,5 +1,11 @@
 /** The TaskInfo of a node: the `docker run` of the design, in the words of Mesos' Docker containerizer. */
-import { containerPaths, ports, stableName, writeTaskEnvironment } from '../../executor-image/contract.js';
+import {
+  containerPaths,
+  lookLimitS,
+  ports,
+  stableName,
+  writeTaskEnvironment,
+} from '../../executor-image/contract.js';
 import type { Launch, Needs } from '../cluster/model.js';
 import type { Settings } from '../config/settings.js';
 import type { Resource, TaskInfo } from './schema/codec.js';
@@ -21,7 +27,7 @@ export const needsOf = (settings: Pick<Settings, 'cpus' | 'memMb' | 'diskMb'>): 
  */
 export function taskInfoFor(
   settings: Settings,
-  { task, founders }: Launch,
+  { task, founders, unproven }: Launch,
   resources: readonly Resource[] = unofferedResources(settings),
 ): TaskInfo {
   const environment = writeTaskEnvironment({
@@ -31,8 +37,10 @@ export function taskInfoFor(
     incarnation: task.incarnation,
     generation: task.generation,
     founders,
+    unproven,
     basePath: settings.basePath,
     leaseTtlS: settings.leaseTtlS,
+    lookLimitS,
     cpus: settings.cpus,
     logLevel: settings.logLevel,
   });

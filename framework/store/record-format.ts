@@ -28,6 +28,7 @@ const stored = z.strictObject({
       founders: z.array(
         z.strictObject({ taskId: z.string().min(1), incarnation: z.int().min(1), launched: z.boolean() }),
       ),
+      pastBefore: z.int().min(1).exactOptional(),
     }),
     nodes: z.array(z.strictObject({ incarnation: z.int().min(0), task: task.exactOptional() })),
     unproven: z.array(task),

@@ -50,8 +50,10 @@ export class TestCluster extends ClusterAccess {
       incarnation,
       generation: 1,
       founders: this.nodes.map((founder) => `task-${founder}-1`),
+      unproven: [],
       basePath,
       leaseTtlS: 5,
+      lookLimitS: 60,
       cpus: 1,
       logLevel: 'debug',
     };

@@ -44,8 +44,10 @@ describe('a container that is started wrongly ends with a clear error', () => {
     incarnation: 1,
     generation: 1,
     founders: ['task-0', 'task-1', 'task-2'],
+    unproven: [],
     basePath: '/notebook/',
     leaseTtlS: 5,
+    lookLimitS: 60,
     cpus: 1,
     logLevel: 'info',
   });

@@ -5,6 +5,8 @@ import {
   EnvironmentError,
   exitCodeName,
   exitCodes,
+  generationFileName,
+  generationOfFileName,
   readTaskEnvironment,
   type TaskEnvironment,
   writeTaskEnvironment,
@@ -17,8 +19,10 @@ const task: TaskEnvironment = {
   incarnation: 4,
   generation: 2,
   founders: ['node-0-3', 'node-1-3', 'node-2-3'],
+  unproven: ['node-2-1', 'unknown'],
   basePath: '/notebook/',
   leaseTtlS: 5,
+  lookLimitS: 60,
   cpus: 0.5,
   logLevel: 'info',
 };
@@ -39,9 +43,15 @@ describe('the environment of a task', () => {
     );
   });
 
+  test('may say that nothing is unproven', () => {
+    const environment = writeTaskEnvironment({ ...task, unproven: [] });
+    assert.equal(environment['MJ_UNPROVEN'], '');
+    assert.deepEqual(readTaskEnvironment(environment).unproven, []);
+  });
+
   for (const [what, change, message] of [
     ['nothing set', { MJ_CONTRACT_VERSION: undefined }, /MJ_CONTRACT_VERSION is not set/],
-    ['another version', { MJ_CONTRACT_VERSION: '2' }, /scheduler speaks contract version 2, this image 1/],
+    ['another version', { MJ_CONTRACT_VERSION: '3' }, /scheduler speaks contract version 3, this image 2/],
     ['a node that is no number', { MJ_NODE: 'one' }, /MJ_NODE is "one", not a number/],
     ['a node beyond the addresses', { MJ_NODE: '3' }, /MJ_NODE is 3, but there are 3 addresses/],
     [
@@ -53,6 +63,8 @@ describe('the environment of a task', () => {
     ['a founder too few', { MJ_FOUNDERS: 'a,b' }, /MJ_FOUNDERS names 2 tasks for 3 addresses/],
     ['a base path without its slash', { MJ_BASE_PATH: '/notebook' }, /slash at both ends/],
     ['a lease of a second', { MJ_LEASE_TTL_S: '1' }, /MJ_LEASE_TTL_S is "1", not a number of at least 2/],
+    ['nothing said of unproven tasks', { MJ_UNPROVEN: undefined }, /MJ_UNPROVEN is not set/],
+    ['a look that may have no age', { MJ_LOOK_LIMIT_S: '0' }, /MJ_LOOK_LIMIT_S is "0", not a number of/],
     ['no task', { MJ_TASK_ID: '' }, /MJ_TASK_ID is not set/],
   ] as const) {
     test(`is refused with ${what}, by name`, () => {
@@ -62,6 +74,24 @@ describe('the environment of a task', () => {
         (error) => error instanceof EnvironmentError && message.test(error.message),
       );
     });
+  }
+});
+
+test('a generation’s file is told by its name', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1 }), (number) => {
+      assert.equal(generationOfFileName(generationFileName(number)), number);
+    }),
+  );
+  for (const name of [
+    'generation-',
+    'generation-0',
+    'generation-01',
+    '.generation-3.Xy',
+    'generation-3~',
+    'ssh',
+  ]) {
+    assert.equal(generationOfFileName(name), undefined);
   }
 });
 

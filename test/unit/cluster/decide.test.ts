@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { exitCodes } from '../../../executor-image/contract.js';
+import { exitCodes, unknownTasks } from '../../../executor-image/contract.js';
 import { backoffMs, nextTickMs } from '../../../framework/cluster/decide.js';
 import { spec, World } from './world.js';
 
@@ -556,6 +556,115 @@ describe('a generation', () => {
     world.run(0);
     world.pass(4 * 60_000);
     assert.equal(world.state.nodes[0]?.saidNoQuorum, false);
+  });
+
+  /** A cluster whose node 0 says that its generation's number is taken, up to the founding of the next. */
+  const taken = (world: World): void => {
+    world.exit(world.task(0).id, exitCodes.numberTaken);
+    for (const node of [1, 2]) world.exit(world.task(node).id, 137);
+  };
+
+  it('is given up at once when its number is taken, and the next one found with no backoff', () => {
+    const world = World.running();
+    world.exit(world.task(0).id, exitCodes.numberTaken);
+    assert.equal(world.take('kill').length, 2);
+    for (const node of [1, 2]) world.exit(world.task(node).id, 0);
+    assert.equal(world.state.record.generation.number, 2);
+    assert.deepEqual([world.phase(0), world.phase(1), world.phase(2)], ['waiting', 'waiting', 'waiting']);
+  });
+
+  it('is given up when a node saw a higher one, even if all the others run', () => {
+    const world = World.running();
+    world.exit(world.task(1).id, exitCodes.generationPast);
+    assert.deepEqual(
+      world.take('kill').map(({ taskId }) => taskId),
+      [world.task(0).id, world.task(2).id],
+    );
+    world.pass(spec.killGraceMs + 10_000);
+    assert.equal(world.state.record.generation.number, 2);
+  });
+
+  it('has a number ever further on while numbers are taken, and one further when no more are', () => {
+    const world = World.running();
+    const numbers: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      taken(world);
+      numbers.push(world.state.record.generation.number);
+      world.offer(['host-1', 'host-2']);
+      world.pass(500);
+    }
+    assert.deepEqual(numbers, [2, 4, 8, 16, 32]);
+    for (const node of [0, 1, 2]) world.run(node);
+    for (const node of [0, 1, 2]) world.exit(world.task(node).id, 137);
+    assert.equal(world.state.record.generation.number, 33);
+  });
+
+  it('is past for a word about the present one only', () => {
+    const world = World.running();
+    const former = world.task(0).id;
+    taken(world);
+    world.exit(former, exitCodes.generationPast);
+    assert.equal(world.state.record.generation.number, 2);
+    assert.equal(world.state.generationIsPast, undefined);
+  });
+
+  it('tells its founders of tasks of former ones that may be alive, and joiners of none', () => {
+    const world = World.running();
+    const lost = world.task(2).id;
+    world.update(lost, 'TASK_LOST', { source: 'SOURCE_MASTER' });
+    world.pass(1_000);
+    world.offer(['host-1']);
+    world.run(2);
+    for (const node of [0, 1]) world.exit(world.task(node).id, 137);
+    world.exit(world.task(2).id, exitCodes.noQuorum);
+    assert.equal(world.state.record.generation.number, 2);
+    world.forget();
+    world.offer(['host-1', 'host-2']);
+    world.pass(500);
+    const launches = world.take('accept').flatMap((accept) => accept.launches);
+    assert.deepEqual(
+      launches.map(({ unproven }) => unproven),
+      [[lost], [lost], [lost]],
+    );
+    world.run(0);
+    world.exit(world.task(0).id, 137);
+    world.pass(1_000);
+    world.offer(['host-1']);
+    assert.deepEqual(world.take('accept')[0]?.launches[0]?.unproven, []);
+  });
+
+  it('tells its founders of nothing when all tasks of former ones are proven dead', () => {
+    const world = World.running();
+    for (const node of [0, 1, 2]) world.exit(world.task(node).id, 137);
+    world.offer(['host-1', 'host-2']);
+    world.pass(500);
+    const launches = world.take('accept').flatMap((accept) => accept.launches);
+    assert.deepEqual(
+      launches.map(({ unproven }) => unproven),
+      [[], [], []],
+    );
+  });
+
+  it('that follows one whose number was taken tells its founders of tasks that nobody knows of, until it has lived', () => {
+    const world = World.running();
+    taken(world);
+    const unprovenAtLaunch = (): (readonly string[])[] => {
+      world.forget();
+      world.offer(['host-1', 'host-2']);
+      world.pass(500);
+      return world.take('accept').flatMap((accept) => accept.launches.map(({ unproven }) => unproven));
+    };
+    assert.deepEqual(unprovenAtLaunch(), [[unknownTasks], [unknownTasks], [unknownTasks]]);
+    // Also what is founded right after it, by a scheduler that knows this from its store.
+    const next = new World({ record: world.state.record, idSuffix: 'bbbb' });
+    next.subscribe();
+    for (const node of [0, 1, 2]) next.exit(next.task(node).id, 137);
+    assert.equal(next.state.record.generation.pastBefore, 1);
+    for (const node of [0, 1, 2]) world.run(node);
+    world.pass(4 * 60_000);
+    assert.equal(world.state.record.generation.pastBefore, undefined);
+    for (const node of [0, 1, 2]) world.exit(world.task(node).id, 137);
+    assert.deepEqual(unprovenAtLaunch(), [[], [], []]);
   });
 
   it('of a single node ends with its task', () => {

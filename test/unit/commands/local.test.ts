@@ -45,6 +45,7 @@ function status(node: number, more: Partial<NodeStatus> = {}): NodeStatus {
     reason: 'all is well',
     etcd: { role: node === 1 ? 'leader' : 'follower' },
     notebook: { state: node === 1 ? 'serving' : 'stopped' },
+    volume: { lookAgeS: 1, fresh: true },
     live: scheduled.map(({ address }) => address),
     ...more,
   };

@@ -21,6 +21,7 @@ describe('the TaskInfo of a node', () => {
   const founders = record.generation.founders.map(({ taskId }) => taskId);
   const info = taskInfoFor(settings, {
     founders,
+    unproven: ['node2.1.efgh'],
     task: {
       id: founders[1] ?? '',
       node: 1,
@@ -64,6 +65,7 @@ describe('the TaskInfo of a node', () => {
     assert.equal(environment.node, 1);
     assert.equal(environment.taskId, founders[1]);
     assert.deepEqual(environment.founders, founders);
+    assert.deepEqual(environment.unproven, ['node2.1.efgh']);
   });
 });
 
