@@ -628,7 +628,7 @@ describe('a generation', () => {
     );
     world.run(0);
     world.exit(world.task(0).id, 137);
-    world.pass(1_000);
+    world.pass(10_000);
     world.offer(['host-1']);
     assert.deepEqual(world.take('accept')[0]?.launches[0]?.unproven, []);
   });
