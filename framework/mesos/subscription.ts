@@ -1,6 +1,8 @@
 /** One subscription: SUBSCRIBE and the stream of events that answers it, in protobuf. Our own, since the package loses events. */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { createConnection, isIP, type Socket } from 'node:net';
+import { connect as connectSecurely, type TLSSocket } from 'node:tls';
 import { RecordIoError, RecordReader } from './recordio.js';
 import { decodeEvent, type Event, type FrameworkInfo, formatCall } from './schema/codec.js';
 import type { Transport } from './transport.js';
@@ -50,7 +52,7 @@ export async function subscribe({
   frameworkInfo,
   signal,
 }: SubscribeOptions): Promise<Stream> {
-  const { request, response } = await post(
+  const exchange = await post(
     new URL('/api/v1/scheduler', master),
     formatCall({
       type: 'SUBSCRIBE',
@@ -60,6 +62,7 @@ export async function subscribe({
     transport,
     signal,
   );
+  const { response } = exchange;
   const streamId = response.headers['mesos-stream-id'];
   if (response.statusCode !== 200 || typeof streamId !== 'string') {
     const text = await readText(response);
@@ -71,10 +74,10 @@ export async function subscribe({
         : `status ${response.statusCode}${text && `: ${text}`}`,
     );
   }
-  return { streamId, events: readEvents(request, response) };
+  return { streamId, events: readEvents(exchange) };
 }
 
-async function* readEvents(request: ClientRequest, response: IncomingMessage): AsyncGenerator<Event> {
+async function* readEvents({ socket, response, abandon, reason }: Exchange): AsyncGenerator<Event> {
   const reader = new RecordReader({ maxRecordBytes });
   try {
     for await (const chunk of response) {
@@ -83,15 +86,17 @@ async function* readEvents(request: ClientRequest, response: IncomingMessage): A
         const event = decodeEvent(record);
         if (event.type === 'SUBSCRIBED') {
           const everyS = event.subscribed.heartbeat_interval_seconds ?? defaultHeartbeatS;
-          watchSilence(request, everyS * heartbeatsMissed * 1000);
+          watchSilence(socket, everyS * heartbeatsMissed * 1000, abandon);
         }
         yield event;
       }
       if (broken !== undefined) throw broken;
     }
     if (!reader.atBoundary) throw new Error('the stream ended in the middle of an event');
+  } catch (error) {
+    throw reason() ?? error;
   } finally {
-    request.destroy();
+    abandon();
   }
 }
 
@@ -108,37 +113,72 @@ function take(
   }
 }
 
-function post(
-  url: URL,
-  body: string,
-  { authorization, tls }: Transport,
-  signal: AbortSignal,
-): Promise<{ request: ClientRequest; response: IncomingMessage }> {
+interface Exchange {
+  readonly socket: Socket;
+  readonly response: IncomingMessage;
+  /** Ends the connection at once; also by the signal, and by silence. */
+  readonly abandon: (reason?: Error) => void;
+  /** Why it was ended on our side, if it was. */
+  readonly reason: () => Error | undefined;
+}
+
+function post(url: URL, body: string, transport: Transport, signal: AbortSignal): Promise<Exchange> {
+  const { authorization, tls } = transport;
+  const secure = url.protocol === 'https:';
   return new Promise((resolve, reject) => {
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const request = send(url, {
+    if (signal.aborted) return reject(signal.reason);
+    // A connection of its own: the stream occupies it for as long as it lasts.
+    const connection = connect(url);
+    const socket = secure ? secured(connection, url, tls) : connection;
+    const request = (secure ? httpsRequest : httpRequest)(url, {
       method: 'POST',
-      signal,
-      // A connection of its own: the stream occupies it for as long as it lasts.
-      agent: false,
-      ...tls,
+      createConnection: () => socket,
       headers: {
         'content-type': 'application/json',
         accept: 'application/x-protobuf',
+        connection: 'close',
         ...(authorization !== undefined && { authorization }),
       },
     });
-    request.on('error', reject);
-    request.on('response', (response) => resolve({ request, response }));
+    let why: Error | undefined;
+    // With a reset, for nothing that is still on its way may arrive later: after a network was away, the kernel would go on
+    // sending a SUBSCRIBE that we have given up, and the master would take it for another scheduler's that replaces us.
+    const abandon = (reason?: Error): void => {
+      signal.removeEventListener('abort', aborted);
+      why ??= reason;
+      // One that either side has ended brings nothing more, and the system refuses to reset it.
+      if (!(socket.destroyed || socket.readableEnded || socket.writableEnded)) connection.resetAndDestroy();
+      request.destroy(reason);
+    };
+    const aborted = (): void => abandon(asError(signal.reason));
+    signal.addEventListener('abort', aborted);
+    request.on('error', (error) => reject(why ?? error));
+    request.on('close', () => signal.removeEventListener('abort', aborted));
+    request.on('response', (response) => resolve({ socket, response, abandon, reason: () => why }));
     // Armed from the moment of connecting: a half-open connection must not hang for ever.
-    watchSilence(request, firstSilenceMs);
+    watchSilence(socket, firstSilenceMs, abandon);
     request.end(body);
   });
 }
 
-function watchSilence(request: ClientRequest, silenceMs: number): void {
-  request.setTimeout(silenceMs, () => {
-    request.destroy(new Error(`nothing from the master for ${silenceMs / 1000} s`));
+const connect = ({ hostname, port, protocol }: URL): Socket =>
+  createConnection({ host: bare(hostname), port: Number(port || (protocol === 'https:' ? 443 : 80)) });
+
+function secured(connection: Socket, { hostname }: URL, tls: Transport['tls']): TLSSocket {
+  const host = bare(hostname);
+  // A name is sent along, which an address must not be (RFC 6066).
+  return connectSecurely({ ...tls, socket: connection, host, ...(isIP(host) === 0 && { servername: host }) });
+}
+
+/** A URL has an IPv6 address in brackets. */
+const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
+
+function watchSilence(socket: Socket, silenceMs: number, abandon: (reason: Error) => void): void {
+  socket.removeAllListeners('timeout');
+  socket.setTimeout(silenceMs, () => {
+    abandon(new Error(`nothing from the master for ${silenceMs / 1000} s`));
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { silentLogger } from '../../../framework/log.js';
@@ -8,9 +8,36 @@ import { createDetector } from '../../../framework/mesos/detector.js';
 import { MesosDriver } from '../../../framework/mesos/driver.js';
 import { encodeRecord } from '../../../framework/mesos/recordio.js';
 import { type Event, encodeEvent } from '../../../framework/mesos/schema/codec.js';
+import { subscribe } from '../../../framework/mesos/subscription.js';
 import { StubMaster } from './stub-master.js';
 
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
+
+describe('a subscription that is given up', () => {
+  it('is reset, so that nothing of it can reach the master later', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const stop = new AbortController();
+    const { port } = server.address() as { port: number };
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const subscribing = subscribe({
+      master: new URL(`http://127.0.0.1:${port}`),
+      transport: { tls: {} },
+      frameworkInfo: { user: 'root', name: 'test' },
+      signal: stop.signal,
+    });
+    subscribing.catch(() => {});
+    const [socket] = await accepted;
+    await once(socket, 'data');
+    const broken = once(socket, 'error');
+    setImmediate(() => stop.abort(new Error('another master leads now')));
+    await assert.rejects(subscribing, (error) => error === stop.signal.reason);
+    // A connection that is closed in good order has an end instead.
+    const [error] = (await broken) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+    server.close();
+  });
+});
 
 describe('the driver', () => {
   let master: StubMaster;

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { createServer, type TLSSocket } from 'node:tls';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { silentLogger } from '../../../framework/log.js';
 import { createDetector } from '../../../framework/mesos/detector.js';
@@ -85,6 +87,24 @@ describe('a master that is reached by TLS', () => {
       driver?.stop();
       await leader.stop();
     }
+  });
+
+  it('is left by a reset, too, so that nothing of a subscription that was given up arrives later', async () => {
+    master = await StubMaster.start();
+    const server = createServer({ cert: ofMaster.cert, key: ofMaster.key });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const secured = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+    drive({ tlsCaFile: ours.certFile }, { url: `https://127.0.0.1:${port}` });
+    const [socket] = await secured;
+    await once(socket, 'data');
+    const broken = once(socket, 'error');
+    // Not while the server reads: it would take the reset for an end.
+    setImmediate(() => driver?.stop());
+    const [error] = (await broken) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNRESET');
+    server.close();
   });
 
   /** The error with which the driver gives up. */
