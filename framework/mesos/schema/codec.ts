@@ -76,7 +76,7 @@ function fromProtobuf(type: protobuf.Type, bytes: Uint8Array): Fields {
       `${type.name}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  return checked(type, type.toObject(message, { enums: String, longs: Number, bytes: String }));
+  return checked(type, type.toObject(message, { enums: String, longs: Number }));
 }
 
 function toProtobuf(type: protobuf.Type, value: object): Uint8Array {
@@ -100,85 +100,151 @@ function fromJson(type: protobuf.Type, text: string): Fields {
 }
 
 function checked(type: protobuf.Type, value: Fields): Fields {
-  const result = conform(type, value, type.name);
+  const plan = planOf(type);
+  let result: Fields | undefined;
+  try {
+    result = conform(plan, value, undefined);
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    // Where it is wrong is worked out only now: most messages are right, and naming every field's place takes its time.
+    result = conform(plan, value, type.name);
+  }
   if (result === undefined)
     throw new CodecError('bad-message', `${type.name}: a required enum has a value that is not known`);
   return result;
 }
 
-/** `value` with only the schema's fields, each of its type; undefined when a required enum has an unknown value. */
-function conform(type: protobuf.Type, value: Fields, path: string): Fields | undefined {
+/** A message's fields, as the check needs them: what reflection tells, asked for once. */
+interface FieldPlan {
+  readonly name: string;
+  readonly required: boolean;
+  readonly shape: 'map' | 'list' | 'one';
+  readonly of: ValuePlan;
+}
+type ValuePlan =
+  | { readonly kind: 'message'; readonly type: protobuf.Type }
+  | {
+      readonly kind: 'enum';
+      readonly name: string;
+      readonly values: ReadonlySet<string>;
+      /** What a value that is not known becomes. */
+      readonly unknown: string | undefined;
+    }
+  | { readonly kind: 'string' | 'bytes' | 'bool' | 'number' };
+
+const plans = new Map<protobuf.Type, readonly FieldPlan[]>();
+
+function planOf(type: protobuf.Type): readonly FieldPlan[] {
+  let plan = plans.get(type);
+  if (plan === undefined) {
+    plan = type.fieldsArray.map((field) => ({
+      name: field.name,
+      required: field.required,
+      shape: field.map ? 'map' : field.repeated ? 'list' : 'one',
+      of: valuePlanOf(field),
+    }));
+    plans.set(type, plan);
+  }
+  return plan;
+}
+
+function valuePlanOf(field: protobuf.Field): ValuePlan {
+  const type = field.resolvedType;
+  if (type instanceof protobuf.Type) return { kind: 'message', type };
+  if (type instanceof protobuf.Enum) {
+    const values = new Set(Object.keys(type.values));
+    const unknown =
+      type.name === 'TaskState' ? 'TASK_UNREACHABLE' : values.has('UNKNOWN') ? 'UNKNOWN' : undefined;
+    return { kind: 'enum', name: type.name, values, unknown };
+  }
+  switch (field.type) {
+    case 'string':
+    case 'bytes':
+    case 'bool':
+      return { kind: field.type };
+    default:
+      return { kind: 'number' };
+  }
+}
+
+/**
+ * `value` with only the schema's fields, each of its type; undefined when a required enum has an unknown value.
+ * @param path for errors; undefined where it does not matter
+ */
+function conform(plan: readonly FieldPlan[], value: Fields, path: string | undefined): Fields | undefined {
   const result: Fields = {};
-  for (const field of type.fieldsArray) {
+  for (const field of plan) {
     const given = value[field.name];
     if (given === undefined || given === null) {
       if (field.required) throw new CodecError('bad-message', `${path}.${field.name} is required`);
       continue;
     }
-    const here = `${path}.${field.name}`;
-    if (field.map) {
-      if (!isFields(given))
-        throw new CodecError('bad-message', `${here}: expected an object, found ${kindOf(given)}`);
-      const entries: Fields = {};
-      for (const [key, item] of Object.entries(given)) {
-        const kept = conformOne(field, item, `${here}.${key}`);
-        if (kept !== undefined) entries[key] = kept;
+    const here = path === undefined ? undefined : `${path}.${field.name}`;
+    switch (field.shape) {
+      case 'map': {
+        if (!isFields(given)) throw unexpected(here, 'an object', given);
+        const entries: Fields = {};
+        for (const [key, item] of Object.entries(given)) {
+          const kept = conformOne(field.of, item, here === undefined ? undefined : `${here}.${key}`);
+          if (kept !== undefined) entries[key] = kept;
+        }
+        result[field.name] = entries;
+        break;
       }
-      result[field.name] = entries;
-    } else if (field.repeated) {
-      if (!Array.isArray(given))
-        throw new CodecError('bad-message', `${here}: expected an array, found ${kindOf(given)}`);
-      const items: unknown[] = [];
-      for (const item of given) {
-        const kept = conformOne(field, item, here);
-        if (kept !== undefined) items.push(kept);
+      case 'list': {
+        if (!Array.isArray(given)) throw unexpected(here, 'an array', given);
+        const items: unknown[] = [];
+        for (const item of given) {
+          const kept = conformOne(field.of, item, here);
+          if (kept !== undefined) items.push(kept);
+        }
+        result[field.name] = items;
+        break;
       }
-      result[field.name] = items;
-    } else {
-      const kept = conformOne(field, given, here);
-      if (kept !== undefined) result[field.name] = kept;
-      else if (field.required) return undefined;
+      case 'one': {
+        const kept = conformOne(field.of, given, here);
+        if (kept !== undefined) result[field.name] = kept;
+        else if (field.required) return undefined;
+      }
     }
   }
   return result;
 }
 
-function conformOne(field: protobuf.Field, value: unknown, path: string): unknown {
-  const type = field.resolvedType;
-  if (type instanceof protobuf.Type) {
-    if (!isFields(value))
-      throw new CodecError('bad-message', `${path}: expected an object, found ${kindOf(value)}`);
-    return conform(type, value, path);
-  }
-  if (type instanceof protobuf.Enum) {
-    if (typeof value === 'string' && Object.hasOwn(type.values, value)) return value;
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      throw new CodecError(
-        'bad-message',
-        `${path}: expected the name of a ${type.name}, found ${kindOf(value)}`,
-      );
-    }
-    if (type.name === 'TaskState') return 'TASK_UNREACHABLE';
-    return Object.hasOwn(type.values, 'UNKNOWN') ? 'UNKNOWN' : undefined;
-  }
-  switch (field.type) {
+function conformOne(plan: ValuePlan, value: unknown, path: string | undefined): unknown {
+  switch (plan.kind) {
+    case 'message':
+      if (!isFields(value)) throw unexpected(path, 'an object', value);
+      return conform(planOf(plan.type), value, path);
+    case 'enum':
+      if (typeof value === 'string' && plan.values.has(value)) return value;
+      if (typeof value !== 'string' && typeof value !== 'number') {
+        throw unexpected(path, `the name of a ${plan.name}`, value);
+      }
+      return plan.unknown;
     case 'string':
       if (typeof value === 'string') return value;
-      throw new CodecError('bad-message', `${path}: expected a string, found ${kindOf(value)}`);
+      throw unexpected(path, 'a string', value);
     case 'bytes':
+      // Out of protobuf they come as they are.
+      if (value instanceof Uint8Array)
+        return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
       if (typeof value === 'string' && isBase64(value)) return value;
-      throw new CodecError('bad-message', `${path}: expected bytes in base64, found ${kindOf(value)}`);
+      throw unexpected(path, 'bytes in base64', value);
     case 'bool':
       if (typeof value === 'boolean') return value;
-      throw new CodecError('bad-message', `${path}: expected true or false, found ${kindOf(value)}`);
-    default: {
+      throw unexpected(path, 'true or false', value);
+    case 'number': {
       // Mesos writes 64-bit numbers as JSON numbers, but reads strings, too: a client may send them so.
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
       if (typeof number === 'number' && Number.isFinite(number)) return number;
-      throw new CodecError('bad-message', `${path}: expected a number, found ${kindOf(value)}`);
+      throw unexpected(path, 'a number', value);
     }
   }
 }
+
+const unexpected = (path: string | undefined, expected: string, value: unknown): CodecError =>
+  new CodecError('bad-message', `${path}: expected ${expected}, found ${kindOf(value)}`);
 
 /** With or without its padding, as Mesos reads it. */
 function isBase64(text: string): boolean {
