@@ -39,13 +39,13 @@ export const errorTable = {
   FRAMEWORK_REMOVED: {
     exitCode: 4,
     cause:
-      'Mesos has removed the framework that the state file names: it was torn down, or no scheduler came back within `failoverTimeoutS`.',
-    cure: 'Its tasks are ended. Run `mesos-jupyter teardown` to forget it, or move the state file away; then start anew.',
+      'Mesos has removed the framework that the stored state names: it was torn down, or no scheduler came back within `failoverTimeoutS`.',
+    cure: 'Its tasks are ended. Run `mesos-jupyter teardown` to forget it, or move the state file (or the keys of `store`) away; then start anew.',
   },
   STATE_MISSING: {
     exitCode: 3,
-    cause: 'There is no state file, or it names no framework.',
-    cure: 'Give the `--state-file` and `--framework-name` that `mesos-jupyter run` was started with.',
+    cause: 'There is no stored state, or it names no framework.',
+    cure: 'Give the `--state-file` or `--store`, and the `--framework-name`, that `mesos-jupyter run` was started with.',
   },
   STATE_UNWRITABLE: {
     exitCode: 3,
@@ -54,18 +54,19 @@ export const errorTable = {
   },
   STATE_CORRUPT: {
     exitCode: 3,
-    cause: 'The state file is not one that this program wrote.',
+    cause:
+      'The stored state (the state file, its `.key`, or a key of `store`) is not one that this program wrote. It was left as it is.',
     cure: 'Restore it from a backup. Without one, move it away, and remove its framework with `POST /teardown` of the master.',
   },
   STATE_NEWER: {
     exitCode: 3,
-    cause: 'The state file was written by a later release, which keeps it in another format.',
-    cure: 'Use that release, or a later one. The file was left as it is.',
+    cause: 'The stored state was written by a later release, which keeps it in another format.',
+    cure: 'Use that release, or a later one. The state was left as it is.',
   },
   STATE_MISMATCH: {
     exitCode: 3,
-    cause: 'The state file is that of a cluster with other addresses.',
-    cure: 'Give the addresses that it was started with, or run `mesos-jupyter teardown` first, or use another `--state-file`.',
+    cause: 'The stored state is that of a cluster with other addresses.',
+    cure: 'Give the addresses that it was started with, or run `mesos-jupyter teardown` first, or use another `--state-file` or prefix of `--store`.',
   },
   TAKEN_OVER: {
     exitCode: 4,
@@ -75,8 +76,24 @@ export const errorTable = {
   },
   STATE_LOCKED: {
     exitCode: 3,
-    cause: 'Another scheduler works with the same state file.',
-    cure: 'Stop the other one first; the message gives its process id.',
+    cause: 'Another scheduler works with the same state file; or, at a teardown, with the same `store`.',
+    cure: 'Stop the other one first; the message gives its process id, and for a `store` its host.',
+  },
+  STORE_UNREACHABLE: {
+    exitCode: 3,
+    cause: 'The etcd that `store` names did not answer.',
+    cure: 'Check the addresses, and that this machine reaches them: `etcdctl --endpoints=HOST:PORT endpoint health`. At its start the scheduler waits for 15 s; later it waits for as long as it takes, and does nothing meanwhile.',
+  },
+  STORE_REFUSED: {
+    exitCode: 3,
+    cause: 'The etcd that `store` names refused a call.',
+    cure: 'The message has its own words. Check `storeUser` and its password, and that its role may read and write all keys under the prefix.',
+  },
+  STORE_LOST: {
+    exitCode: 4,
+    cause:
+      'The scheduler no longer holds the lock of its `store`: it was suspended, or cut off from that etcd, for longer than 15 s, so that another may have taken over.',
+    cure: 'Nothing was written after the loss. Start it again: it stands by if another works, and takes over if none does. A service manager should do that (`Restart=always`).',
   },
   DOCKER_UNAVAILABLE: {
     exitCode: 3,

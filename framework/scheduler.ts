@@ -13,7 +13,7 @@ import type {
 import { type ClusterView, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
-import { CodedError, messageOf } from './errors.js';
+import { CodedError, type ErrorCode, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { createDetector } from './mesos/detector.js';
 import { MesosDriver } from './mesos/driver.js';
@@ -25,7 +25,7 @@ import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
 import { runOperatorsCommand } from './operators-command.js';
-import { openFileStore } from './store/file-store.js';
+import { openStore } from './store/open-store.js';
 import type { Store } from './store/store.js';
 
 export interface Scheduler {
@@ -40,18 +40,23 @@ export interface Scheduler {
 
 interface Dependencies {
   readonly logger: Logger;
+  /** Ends the standing by for a store that another scheduler has. */
+  readonly signal?: AbortSignal;
 }
 
 /**
- * Starts scheduling. Resolves when the store is open and the driver on its way.
- * @throws CodedError when the state file cannot be used, or is another cluster's
+ * Starts scheduling. Resolves when the store is open, which may take until another scheduler ends, and the driver on its way.
+ * @throws CodedError when the store cannot be used, or is another cluster's
  */
-export async function startScheduler(settings: Settings, { logger }: Dependencies): Promise<Scheduler> {
+export async function startScheduler(
+  settings: Settings,
+  { logger, signal }: Dependencies,
+): Promise<Scheduler> {
   const transport = loadTransport(settings, process.env);
-  const store = await openFileStore(settings.stateFile);
+  const store = await openStore(settings, { logger, signal, whileLocked: 'standBy' });
   try {
     const record = await store.load();
-    if (record !== undefined) refuseOtherAddresses(record, settings);
+    if (record !== undefined) refuseOtherAddresses(record, settings, store.place);
     return new RunningScheduler({
       store,
       record,
@@ -85,22 +90,22 @@ type TeardownSettings = Checked<
 >;
 
 /**
- * Ends the tasks of the framework that the state file names, and the framework.
- * @throws CodedError STATE_MISSING where the state file names none
+ * Ends the tasks of the framework that the store names, and the framework.
+ * @throws CodedError STATE_MISSING where the store names none
  */
 export async function tearDownFramework(
   settings: TeardownSettings,
   { logger }: Dependencies,
 ): Promise<{ frameworkId: string }> {
   const transport = loadTransport(settings, process.env);
-  const store = await openFileStore(settings.stateFile);
+  const store = await openStore(settings, { logger, whileLocked: 'giveUp' });
   const record = await store.load();
   const frameworkId = record?.frameworkId;
   if (record === undefined || frameworkId === undefined) {
     await store.close();
     throw new CodedError(
       'STATE_MISSING',
-      `${settings.stateFile} names no framework: give the --state-file and --framework-name that it runs with`,
+      `${store.place} names no framework: give the --state-file or --store, and the --framework-name, that it runs with`,
     );
   }
   const scheduler = new RunningScheduler({
@@ -150,11 +155,11 @@ function specOf(settings: Settings): ClusterSpec {
   };
 }
 
-function refuseOtherAddresses(record: ClusterRecord, settings: Settings): void {
+function refuseOtherAddresses(record: ClusterRecord, settings: Settings, place: string): void {
   if (record.addresses.join() === settings.ips.join()) return;
   throw new CodedError(
     'STATE_MISMATCH',
-    `${settings.stateFile} is that of a cluster with the addresses ${record.addresses.join(', ')}, not ${settings.ips.join(', ')}: give those, or tear that cluster down first, or use another --state-file`,
+    `${place} is that of a cluster with the addresses ${record.addresses.join(', ')}, not ${settings.ips.join(', ')}: give those, or tear that cluster down first, or use another --state-file (of --store: another prefix)`,
   );
 }
 
@@ -172,6 +177,8 @@ interface RunningOptions {
 
 /** Between attempts to store: nothing is sent before what it follows from is stored. */
 const storeAgainMs = 1_000;
+/** What the store says once and for all. */
+const forGood: ReadonlySet<ErrorCode> = new Set(['STORE_LOST', 'STATE_CORRUPT', 'STATE_NEWER']);
 
 class RunningScheduler implements Scheduler {
   readonly done: Promise<void>;
@@ -187,6 +194,7 @@ class RunningScheduler implements Scheduler {
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
+  #hasReadAgain = false;
   #end!: { resolve: () => void; reject: (error: unknown) => void };
   readonly #driving: Promise<void>;
 
@@ -226,7 +234,11 @@ class RunningScheduler implements Scheduler {
         this.#enqueue({ kind: 'disconnected' });
       },
       onCallFailed: () => this.#enqueue({ kind: 'callFailed' }),
+      // Rule 12: only who holds the store's lock may cut off another's stream.
+      beforeSubscribe: async () => void (await this.#insist(() => options.store.load())),
     });
+    const { lost } = options.store;
+    lost.addEventListener('abort', () => void this.#finish(lost.reason), { once: true });
     this.#driving = this.#driver.run(record?.frameworkId).catch((error: unknown) => void this.#finish(error));
   }
 
@@ -271,9 +283,10 @@ class RunningScheduler implements Scheduler {
       for (;;) {
         const event = this.#events.shift();
         if (event === undefined || this.#ended) break;
+        if (event.kind === 'subscribed') await this.#readAgain();
         const { state, actions } = decide(this.#state, event, performance.now());
         this.#state = state;
-        for (const action of actions) await this.#perform(action);
+        if (!(await this.#carryOut(actions))) return;
         this.#warn();
       }
       this.#arm();
@@ -302,11 +315,38 @@ class RunningScheduler implements Scheduler {
     this.#timer = setTimeout(() => this.#enqueue({ kind: 'tick' }), wait);
   }
 
-  async #perform(action: Action): Promise<void> {
+  /**
+   * Rule 12: what the predecessor stored and sent until our first subscription cut its stream is read before anything is decided.
+   */
+  async #readAgain(): Promise<void> {
+    if (this.#hasReadAgain) return;
+    const read = await this.#insist(() => this.#options.store.load());
+    if (read === undefined) return;
+    this.#hasReadAgain = true;
+    if (read.value === undefined) return;
+    // All that can have been asked for before.
+    const { idSuffix, tearingDownSinceMs } = this.#state;
+    const state = initialState(this.#options.spec, read.value, idSuffix);
+    this.#state = { ...state, ...(tearingDownSinceMs !== undefined && { tearingDownSinceMs }) };
+  }
+
+  /** False when it stopped before the end: what is not stored, or no longer ours to decide, is not sent. */
+  async #carryOut(actions: readonly Action[]): Promise<boolean> {
+    const { store } = this.#options;
+    for (const action of actions) {
+      if (action.kind === 'store') {
+        if ((await this.#insist(() => store.save(action.record))) === undefined) return false;
+      } else {
+        if (store.lost.aborted) return false;
+        await this.#perform(action);
+      }
+    }
+    return true;
+  }
+
+  async #perform(action: Exclude<Action, { kind: 'store' }>): Promise<void> {
     const { logger } = this.#options;
     switch (action.kind) {
-      case 'store':
-        return this.#store(action.record);
       case 'log':
         return void logger[action.level](action.message);
       case 'accept':
@@ -356,16 +396,25 @@ class RunningScheduler implements Scheduler {
     }
   }
 
-  /** Tries until it succeeds: a full disk is waited for, with nothing sent meanwhile. */
-  async #store(record: ClusterRecord): Promise<void> {
+  /**
+   * Asks the store until it answers: a full disk, or an etcd that is away, is waited for, with nothing sent meanwhile. Undefined
+   * when the scheduler ends first.
+   */
+  async #insist<T>(work: () => Promise<T>): Promise<{ readonly value: T } | undefined> {
+    let sayAgainMs = Number.NEGATIVE_INFINITY;
     while (!this.#ended) {
       try {
-        return await this.#options.store.save(record);
+        return { value: await work() };
       } catch (error) {
-        this.#options.logger.error(`${messageOf(error)}; nothing is done before it is stored. Trying again`);
+        if (error instanceof CodedError && forGood.has(error.code)) throw error;
+        if (performance.now() >= sayAgainMs) {
+          sayAgainMs = performance.now() + 60_000;
+          this.#options.logger.error(`${messageOf(error)}; nothing is done until it works. Trying again`);
+        }
         await delay(storeAgainMs);
       }
     }
+    return undefined;
   }
 
   /** Where the connection went since the decision, nothing is sent: reconciliation will say that nothing was launched. */

@@ -46,7 +46,10 @@ async function schedule(settings: Settings): Promise<void> {
   const release = onStopSignals((times) => (times === 1 ? told.abort() : process.exit(130)));
   const toldToStop = new Promise<void>((resolve) => told.signal.addEventListener('abort', () => resolve()));
   try {
-    const scheduler = await Promise.race([startScheduler(settings, { logger }), toldToStop]);
+    const scheduler = await Promise.race([
+      startScheduler(settings, { logger, signal: told.signal }),
+      toldToStop,
+    ]);
     if (scheduler === undefined) return;
     await Promise.race([scheduler.done, toldToStop]);
     logger.info('stopping; nodes run on');

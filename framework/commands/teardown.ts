@@ -21,6 +21,12 @@ const teardownSettings = [
   'failoverTimeoutS',
   'hostname',
   'stateFile',
+  'store',
+  'storeCaFile',
+  'storeCertFile',
+  'storeKeyFile',
+  'storeUser',
+  'storePasswordFile',
   'logLevel',
 ] as const satisfies readonly SettingName[];
 
@@ -30,7 +36,7 @@ export const teardownCommand: CommandModule<GlobalFlags, GlobalFlags> = {
   builder: (yargs) =>
     addSettingFlags(yargs, teardownSettings)
       .usage(
-        '$0 teardown --master URL [options]\n\nEnds all nodes and removes the framework from Mesos. The shared volume, and so the notebooks, stay as they are.\nStop the scheduler first: it works with the same state file.',
+        '$0 teardown --master URL [options]\n\nEnds all nodes and removes the framework from Mesos. The shared volume, and so the notebooks, stay as they are.\nStop the scheduler first: it works with the same state.',
       )
       .example('$0 teardown --master http://10.0.0.1:5050', ''),
   async handler(argv) {

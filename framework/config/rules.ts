@@ -1,6 +1,7 @@
 /** What settings must hold together: one rule a function, each answering with a full sentence or nothing. */
 import { broadcastOf, contains, formatAddress, parseAddress, parseNetwork } from './addresses.js';
 import type { SettingName, Settings } from './settings.js';
+import { hostOf, parseStoreUrl } from './store-url.js';
 
 export interface Breach {
   /** The setting to name first. */
@@ -47,4 +48,42 @@ const holdIsShorterThanLaunch: Rule = ({ offerHoldMs, launchTimeoutS }) =>
     ? { setting: 'offerHoldMs', other: 'launchTimeoutS', message: 'is not shorter than launchTimeoutS' }
     : undefined;
 
-export const rules: readonly Rule[] = [addressesAreInTheSubnet, backoffGrows, holdIsShorterThanLaunch];
+/** The nodes' own etcd comes and goes with them, and is founded by what the store says. */
+const storeIsOutsideTheCluster: Rule = ({ store, ips }) => {
+  const hosts = parseStoreUrl(store ?? '')?.endpoints.map(hostOf) ?? [];
+  const node = hosts.find((host) => ips?.includes(host));
+  return node === undefined
+    ? undefined
+    : {
+        setting: 'store',
+        other: 'ips',
+        message: `has ${node}, which is a node's address: the scheduler's state must outlive the nodes, so give an etcd outside the cluster`,
+      };
+};
+
+const pair =
+  (setting: SettingName, other: SettingName): Rule =>
+  (settings) =>
+    settings[setting] !== undefined && settings[other] === undefined
+      ? { setting, other, message: `is given without ${other}: give both or neither` }
+      : undefined;
+
+const storeSettingsHaveAStore: Rule = (settings) => {
+  const names = ['storeCaFile', 'storeCertFile', 'storeUser'] as const;
+  const given = names.find((name) => settings[name] !== undefined);
+  return given !== undefined && settings.store === undefined
+    ? { setting: given, other: 'store', message: 'is given, but no store that it is for' }
+    : undefined;
+};
+
+export const rules: readonly Rule[] = [
+  addressesAreInTheSubnet,
+  backoffGrows,
+  holdIsShorterThanLaunch,
+  storeIsOutsideTheCluster,
+  pair('storeCertFile', 'storeKeyFile'),
+  pair('storeKeyFile', 'storeCertFile'),
+  pair('storeUser', 'storePasswordFile'),
+  pair('storePasswordFile', 'storeUser'),
+  storeSettingsHaveAStore,
+];

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { type Constraint, parseConstraint } from '../cluster/constraints.js';
 import { logLevels } from '../log.js';
 import { contains, parseAddress, parseNetwork } from './addresses.js';
+import { parseStoreUrl } from './store-url.js';
 
 /** How a text, from a flag or from the environment, becomes the value that the schema checks. */
 export type SettingKind = 'text' | 'number' | 'list' | 'parameters';
@@ -445,6 +446,53 @@ export const settingTable = {
     more: "Keep it: with it a new scheduler takes the tasks over. As another user than root it is in `$XDG_STATE_HOME/mesos-jupyter`, or `~/.local/state/mesos-jupyter`. The framework's name is part of the default.",
     defaultText: '/var/lib/mesos-jupyter/<framework-name>.json',
     schema: absolutePath('a file'),
+  }),
+  store: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'URL',
+    help: 'etcd that keeps this in place of a file, etcd://HOST:PORT[,…][/PREFIX]',
+    more: "An etcd outside the cluster that is managed, such as the hosts' own. Schedulers on several machines may share it: one works, the others stand by. Without a prefix the keys begin with `/mesos-jupyter/<framework-name>`. `stateFile` is not used then.",
+    defaultText: 'the state file',
+    schema: text('text')
+      .refine((value) => parseStoreUrl(value) !== undefined, 'is not etcd://HOST:PORT[,HOST:PORT…][/PREFIX]')
+      .optional(),
+  }),
+  storeCaFile: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'FILE',
+    help: "certificates that the store's etcd is checked against, PEM",
+    more: 'With it, or with a client certificate, that etcd is talked to by TLS.',
+    schema: absolutePath('a file').optional(),
+  }),
+  storeCertFile: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'FILE',
+    help: "client certificate for the store's etcd, PEM",
+    schema: absolutePath('a file').optional(),
+  }),
+  storeKeyFile: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'FILE',
+    help: "that client certificate's key, PEM",
+    schema: absolutePath('a file').optional(),
+  }),
+  storeUser: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'NAME',
+    help: "user at the store's etcd",
+    schema: text('a name').optional(),
+  }),
+  storePasswordFile: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'FILE',
+    help: "file with that user's password",
+    schema: absolutePath('a file').optional(),
   }),
   logLevel: setting({
     kind: 'text',

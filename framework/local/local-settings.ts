@@ -18,6 +18,12 @@ const leftAtDefault = [
   'tlsCaFile',
   'tlsCertFile',
   'tlsKeyFile',
+  'store',
+  'storeCaFile',
+  'storeCertFile',
+  'storeKeyFile',
+  'storeUser',
+  'storePasswordFile',
 ] as const;
 /** What may be given, and is made or chosen otherwise. */
 const optional = ['image', 'shared', 'subnet'] as const;

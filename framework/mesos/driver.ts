@@ -30,6 +30,11 @@ export interface DriverOptions {
   readonly onCallFailed: () => void;
   /** Between 0 and 1. */
   readonly random: () => number;
+  /**
+   * Awaited before every SUBSCRIBE, which cuts off whoever else is subscribed with the framework id. What it throws ends the
+   * driver if it is a CodedError, and this attempt otherwise.
+   */
+  readonly beforeSubscribe?: () => Promise<void>;
 }
 
 /** Between attempts: doubled from the first to the longest, each cut by up to half at random. */
@@ -150,6 +155,7 @@ export class MesosDriver {
   async #follow(master: URL): Promise<StreamEnd> {
     const { frameworkInfo, transport, onEvent } = this.#options;
     this.#stream = new AbortController();
+    await this.#options.beforeSubscribe?.();
     this.#enter({ state: 'connecting', master: master.host }, `subscribing at ${master.host}`);
     const { streamId, events } = await subscribe({
       master,

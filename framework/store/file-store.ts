@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/prom
 import { dirname } from 'node:path';
 import type { ClusterRecord } from '../cluster/model.js';
 import { CodedError, messageOf } from '../errors.js';
+import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
 import { readRecord, writeRecord } from './record-format.js';
 import type { Store } from './store.js';
 
@@ -31,14 +32,21 @@ export async function openFileStore(path: string): Promise<Store> {
 }
 
 class FileStore implements Store {
+  /** Never fires: the lock goes with the process. */
+  readonly lost: AbortSignal = new AbortController().signal;
   readonly #path: string;
   readonly #lock: FileHandle;
-  readonly #kept: ClusterRecord | undefined;
+  /** Nobody else writes while the lock is held. */
+  #kept: ClusterRecord | undefined;
 
   constructor(path: string, lock: FileHandle, kept: ClusterRecord | undefined) {
     this.#path = path;
     this.#lock = lock;
     this.#kept = kept;
+  }
+
+  get place(): string {
+    return this.#path;
   }
 
   load(): Promise<ClusterRecord | undefined> {
@@ -47,37 +55,50 @@ class FileStore implements Store {
 
   /** Written aside, fsynced, renamed over, and the directory fsynced: after a power cut it is the old record or the new. */
   async save(record: ClusterRecord): Promise<void> {
-    await unwritable(this.#path, async () => {
-      await this.#writeAside(writeRecord(record));
-      await rename(this.#aside, this.#path);
-      await fsyncDirectory(dirname(this.#path));
-    });
+    await this.#replace(this.#path, writeRecord(record));
+    this.#kept = record;
+  }
+
+  /** In a file of its own beside the record: the record may then be shown to whoever looks into a problem. */
+  async keyPair(): Promise<SchedulerKey> {
+    const path = `${this.#path}.key`;
+    const kept = await readText(path);
+    const pem = kept ?? newKeyPem();
+    if (kept === undefined) await this.#replace(path, pem);
+    return readKey(pem, path);
   }
 
   async probe(): Promise<void> {
     await unwritable(this.#path, async () => {
-      await this.#writeAside('');
-      await rm(this.#aside);
+      const aside = asideOf(this.#path);
+      await writeAside(aside, '');
+      await rm(aside);
     });
   }
 
   async close(): Promise<void> {
     // The lock file stays: were it removed, a third process could lock a new one while a second waits for the old.
-    await this.#lock.close();
+    await this.#lock.close().catch(() => {});
   }
 
-  get #aside(): string {
-    return `${this.#path}.new`;
+  async #replace(path: string, text: string): Promise<void> {
+    await unwritable(path, async () => {
+      await writeAside(asideOf(path), text);
+      await rename(asideOf(path), path);
+      await fsyncDirectory(dirname(path));
+    });
   }
+}
 
-  async #writeAside(text: string): Promise<void> {
-    const file = await open(this.#aside, 'w', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+const asideOf = (path: string): string => `${path}.new`;
+
+async function writeAside(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
@@ -107,14 +128,18 @@ async function takeLock(lock: FileHandle, path: string): Promise<void> {
 }
 
 async function readKept(path: string): Promise<ClusterRecord | undefined> {
-  let text: string;
+  const text = await readText(path);
+  return text === undefined ? undefined : readRecord(text, path);
+}
+
+/** Undefined where there is no such file. */
+async function readText(path: string): Promise<string | undefined> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new CodedError('STATE_UNWRITABLE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
-  return readRecord(text, path);
 }
 
 /** As `mkdir -p`. Node's own `recursive` never returns below /proc and its like (seen with Node 20.20). */

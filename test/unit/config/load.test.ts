@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { loadSettings, type Sources } from '../../../framework/config/load.js';
 import type { Settings } from '../../../framework/config/settings.js';
+import { parseStoreUrl } from '../../../framework/config/store-url.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 
 const enough = {
@@ -126,6 +127,25 @@ describe('settings', () => {
     assert.equal(load({ stateFile: '/x/y.json' }).stateFile, '/x/y.json');
   });
 
+  test('the store may be an etcd of several members, with a prefix or without', () => {
+    assert.deepEqual(parseStoreUrl('etcd://10.0.0.1:2379,[fd00::1]:2379,etcd-3:23790/a/b/'), {
+      endpoints: ['10.0.0.1:2379', '[fd00::1]:2379', 'etcd-3:23790'],
+      prefix: '/a/b',
+    });
+    assert.deepEqual(parseStoreUrl('etcd://a:1'), { endpoints: ['a:1'], prefix: undefined });
+    for (const wrong of [
+      'etcd://',
+      'etcd://a:1,',
+      'etcd://a:0',
+      'etcd://a:65536',
+      'etcd://a:1//b',
+      'etcd:a:1',
+    ]) {
+      assert.equal(parseStoreUrl(wrong), undefined, wrong);
+    }
+    assert.equal(load({ store: 'etcd://10.0.0.1:2379/x' }).store, 'etcd://10.0.0.1:2379/x');
+  });
+
   test('a command that needs less is not asked for more, but what is there is checked', () => {
     const sources = { flags: { master: 'http://a:5050' } };
     assert.equal(loadSettings(sources, ['master', 'stateFile']).master, 'http://a:5050');
@@ -168,6 +188,25 @@ describe('settings that cannot be', () => {
       { subnet: '192.0.2.0/24', ips: '192.0.2.1' },
       /gateway: take addresses from 192\.0\.2\.2 on/,
     ],
+    [
+      'a store without its scheme',
+      { store: '10.0.0.1:2379' },
+      /--store "10\.0\.0\.1:2379" is not etcd:\/\/HOST:PORT/,
+    ],
+    ['a store without a port', { store: 'etcd://10.0.0.1/x' }, /is not etcd:/],
+    ['a store with a password in it', { store: 'etcd://me:secret@10.0.0.1:2379' }, /is not etcd:/],
+    [
+      "a node's own etcd as the store",
+      { store: 'etcd://10.0.0.1:2379,192.0.2.101:2379/x' },
+      /--store .* has 192\.0\.2\.101, which is a node's address: .* give an etcd outside the cluster/,
+    ],
+    [
+      "the store's user alone",
+      { store: 'etcd://a:1', storeUser: 'me' },
+      /is given without storePasswordFile/,
+    ],
+    ["the store's key alone", { store: 'etcd://a:1', storeKeyFile: '/k' }, /is given without storeCertFile/],
+    ["a store's CA, and no store", { storeCaFile: '/ca' }, /is given, but no store/],
     ['a subnet with host bits', { subnet: '192.0.2.5/24' }, /--subnet "192\.0\.2\.5\/24" is not a network/],
     ['a master without http://', { master: '10.0.0.1:5050' }, /does not start with http:\/\//],
     ['a master with a password', { master: 'http://u:p@10.0.0.1:5050' }, /password/],

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { newRecord } from '../../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { openFileStore } from '../../../framework/store/file-store.js';
+import { fingerprintOf } from '../../../framework/store/key-pair.js';
 
 const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
+
+const ed25519Pem = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 
 describe('the store in a file', () => {
   let directory: string;
@@ -69,6 +74,31 @@ describe('the store in a file', () => {
       await assert.rejects(openFileStore(path), coded(code));
       assert.equal(await readFile(path, 'utf8'), text);
     }
+  });
+
+  it('makes its key pair once, in a file that nobody else reads', async () => {
+    const first = await openFileStore(path);
+    const key = await first.keyPair();
+    assert.equal(key.fingerprint, fingerprintOf(key.publicKey));
+    assert.equal((await first.keyPair()).fingerprint, key.fingerprint);
+    await first.close();
+    const second = await openFileStore(path);
+    assert.equal((await second.keyPair()).fingerprint, key.fingerprint);
+    assert.equal((await stat(`${path}.key`)).mode & 0o777, 0o600);
+    for (const text of ['', 'no key', ed25519Pem()]) {
+      await writeFile(`${path}.key`, text);
+      await assert.rejects(second.keyPair(), coded('STATE_CORRUPT'));
+      assert.equal(await readFile(`${path}.key`, 'utf8'), text);
+    }
+    await second.close();
+  });
+
+  it('loads what was saved last', async () => {
+    const store = await openFileStore(path);
+    await store.save(newRecord(addresses, 'abc'));
+    assert.deepEqual(await store.load(), newRecord(addresses, 'abc'));
+    assert.equal(store.lost.aborted, false);
+    await store.close();
   });
 
   it('says so at once where it cannot write', async () => {

@@ -1,0 +1,75 @@
+/** The store that the settings ask for. */
+import { readFileSync } from 'node:fs';
+import type { Settings } from '../config/settings.js';
+import { parseStoreUrl } from '../config/store-url.js';
+import { CodedError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { EtcdAccess } from './etcd-client.js';
+import { openFileStore } from './file-store.js';
+import type { Store } from './store.js';
+
+type EtcdSettings =
+  | 'store'
+  | 'storeCaFile'
+  | 'storeCertFile'
+  | 'storeKeyFile'
+  | 'storeUser'
+  | 'storePasswordFile';
+
+export type StoreSettings = Pick<Settings, 'frameworkName' | 'stateFile'> &
+  Partial<Pick<Settings, EtcdSettings>>;
+
+export interface OpenOptions {
+  readonly logger: Logger;
+  /** What a scheduler does while another one has the store in etcd; a file's lock is never waited for. */
+  readonly whileLocked: 'standBy' | 'giveUp';
+  /** Ends the standing by. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws CodedError as openFileStore and openEtcdStore do; FILES_UNUSABLE or CONFIG_INVALID for the files that settings name */
+export async function openStore(settings: StoreSettings, options: OpenOptions): Promise<Store> {
+  if (settings.store === undefined) return openFileStore(settings.stateFile);
+  const url = parseStoreUrl(settings.store);
+  if (url === undefined) throw new Error(`unchecked setting: ${settings.store}`);
+  const access = accessOf(settings, url.endpoints);
+  // Not loaded where a file is used: it and gRPC take some 30 MB.
+  const { lockTtlDefaultS, openEtcdStore } = await import('./etcd-store.js');
+  return openEtcdStore({
+    ...access,
+    prefix: url.prefix ?? `/mesos-jupyter/${settings.frameworkName}`,
+    logger: options.logger,
+    ...(options.signal !== undefined && { signal: options.signal }),
+    // Long enough for the lock of a scheduler that was killed to run out.
+    ...(options.whileLocked === 'giveUp' && { standByMs: (lockTtlDefaultS + 5) * 1000 }),
+  });
+}
+
+function accessOf(settings: StoreSettings, endpoints: readonly string[]): EtcdAccess {
+  const read = (name: EtcdSettings): string | undefined => {
+    const path = settings[name];
+    if (path === undefined) return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new CodedError('FILES_UNUSABLE', `${name}: cannot read ${path}: ${messageOf(error)}`);
+    }
+  };
+  const ca = read('storeCaFile');
+  const cert = read('storeCertFile');
+  const key = read('storeKeyFile');
+  const password = read('storePasswordFile')?.replace(/\r?\n$/, '');
+  const hasTls = ca !== undefined || cert !== undefined;
+  return {
+    endpoints,
+    ...(hasTls && {
+      tls: {
+        ...(ca !== undefined && { ca }),
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
+      },
+    }),
+    ...(settings.storeUser !== undefined &&
+      password !== undefined && { auth: { username: settings.storeUser, password } }),
+  };
+}
