@@ -17,12 +17,15 @@ export interface ClusterView {
   /** Nodes with a live heartbeat, in order of address. */
   readonly live: readonly NodeRecord[];
   readonly holder?: NodeRecord;
+  /** Whether earlier generations are fenced off: nobody may take the notebook before. */
+  readonly fenced: boolean;
 }
 
 export const keys = {
   heartbeat: (node: number) => `/nodes/${node}`,
   heartbeats: '/nodes/',
   notebook: '/notebook',
+  fenced: '/fenced',
 } as const;
 
 /** Also without any event, in case a watch has died unnoticed. */
@@ -105,14 +108,16 @@ export class Directory {
     const answer = await this.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
     const live: NodeRecord[] = [];
     let holder: NodeRecord | undefined;
+    let fenced = false;
     for (const { key, value } of answer.kvs) {
+      if (key.toString() === keys.fenced) fenced = true;
       const record = parseRecord(value.toString());
       if (record === undefined) continue;
       if (key.toString() === keys.notebook) holder = record;
       else if (key.toString().startsWith(keys.heartbeats)) live.push(record);
     }
     live.sort((a, b) => compareAddresses(a.address, b.address));
-    const view: ClusterView = holder === undefined ? { live } : { live, holder };
+    const view: ClusterView = holder === undefined ? { live, fenced } : { live, holder, fenced };
     const changed = JSON.stringify(view) !== JSON.stringify(this.view);
     this.view = view;
     this.onRead(view, changed);

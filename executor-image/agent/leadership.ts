@@ -1,6 +1,6 @@
 /**
  * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one; the holder stops
- * Jupyter when it loses the key, and before its lease can end elsewhere.
+ * Jupyter when it loses the key, before its lease can end elsewhere, and while it does not see the shared volume.
  */
 import { type NodeStatus, ports } from '../contract.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
@@ -9,9 +9,11 @@ import { type Directory, keys, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
 import { listMembers, type Member, statusOf } from './etcd/client.js';
 import type { EtcdMember } from './etcd/member.js';
+import type { Fence } from './fence.js';
 import { shouldHandBack } from './handback.js';
 import { Lease, LeaseGone } from './lease.js';
 import type { Log } from './log.js';
+import type { Looks } from './looks.js';
 import type { Notebook } from './notebook.js';
 
 const contendEveryMs = 1000;
@@ -30,6 +32,8 @@ export class Leadership {
     readonly etcd: EtcdMember,
     readonly directory: Directory,
     readonly notebook: Notebook,
+    readonly looks: Looks,
+    readonly fence: Fence,
     readonly log: Log,
   ) {}
 
@@ -48,6 +52,7 @@ export class Leadership {
       try {
         if (this.#lease !== undefined) await this.#renew(this.#lease);
         else await this.#contend();
+        if (this.#lease !== undefined && this.looks.isTooOldToHold) await this.#handOver(this.#lease);
       } catch (error) {
         this.log.debug(`the notebook key: ${messageOf(error)}`);
       }
@@ -62,9 +67,14 @@ export class Leadership {
       await this.#handBack(view.holder);
       return;
     }
+    if (!(await this.fence.ensure())) return;
+    if (!this.looks.fresh) {
+      await this.#passLeadershipOn();
+      return;
+    }
     const lease = await Lease.grant(this.etcd.client, this.ttlS);
     const created = await lease
-      .createKey(keys.notebook, JSON.stringify(this.self))
+      .createKey(keys.notebook, JSON.stringify(this.self), keys.fenced)
       .catch((error: unknown) => {
         // Perhaps created, perhaps not: without its lease it is not.
         this.log.debug(`taking the notebook key: ${messageOf(error)}`);
@@ -91,13 +101,24 @@ export class Leadership {
       if (!(error instanceof LeaseGone)) throw error;
       this.log.warn(`this node lost the notebook: ${error.message}`);
       this.#forget();
-      await this.notebook.kill('the notebook key is lost');
+      // Not awaited: while the volume hangs, what is killed may stay for as long.
+      void this.notebook.kill('the notebook key is lost');
     }
   }
 
   #extend(deadlineMs: number): void {
     this.#deadlineMs = deadlineMs;
-    if (bootClockMs() >= deadlineMs) return;
+    this.runIfAllowed();
+  }
+
+  /** Until when Jupyter may run, as the lease and the last look have it. */
+  get #untilMs(): number {
+    return Math.min(this.#deadlineMs, this.looks.freshUntilMs);
+  }
+
+  /** Runs Jupyter where key and volume allow it: after each renewal, and after each look. */
+  runIfAllowed(): void {
+    if (this.#lease === undefined || bootClockMs() >= this.#untilMs) return;
     this.#armDeadline();
     this.notebook.start();
   }
@@ -107,10 +128,12 @@ export class Leadership {
     clearTimeout(this.#deadlineTimer);
     this.#deadlineTimer = setTimeout(
       () => {
-        if (bootClockMs() < this.#deadlineMs) this.#armDeadline();
-        else void this.notebook.kill('its lease could not be renewed in time');
+        const now = bootClockMs();
+        if (now < this.#untilMs) this.#armDeadline();
+        else if (now >= this.#deadlineMs) void this.notebook.kill('its lease could not be renewed in time');
+        else void this.notebook.kill('the shared volume was not seen for too long');
       },
-      Math.max(0, this.#deadlineMs - bootClockMs()),
+      Math.max(0, this.#untilMs - bootClockMs()),
     );
   }
 
@@ -118,6 +141,42 @@ export class Leadership {
     clearTimeout(this.#deadlineTimer);
     this.#lease = undefined;
     this.#deadlineMs = 0;
+  }
+
+  /** A holder that does not see the volume gives the notebook to a node that does, if there is one. */
+  async #handOver(lease: Lease): Promise<void> {
+    // Jupyter was killed at the limit. What waits for the volume still will not run again.
+    if (!this.notebook.isStill) return;
+    const memberId = await this.#memberThatSeesTheVolume();
+    if (memberId === undefined || this.#lease !== lease) return;
+    this.log.warn('the shared volume was not seen here for long: the notebook goes to a node that sees it');
+    this.#forget();
+    await lease.revoke();
+    if (this.etcd.standing.role === 'leader') await this.#moveLeader(memberId);
+  }
+
+  /** Who does not see the volume does not take the notebook; it makes one leader that does. */
+  async #passLeadershipOn(): Promise<void> {
+    const memberId = await this.#memberThatSeesTheVolume();
+    if (memberId === undefined) return;
+    this.log.warn('the shared volume is not seen here: leadership goes to a node that sees it');
+    await this.#moveLeader(memberId);
+  }
+
+  /** The member id, in hexadecimal, of a voter whose last look is young. */
+  async #memberThatSeesTheVolume(): Promise<string | undefined> {
+    const others = (this.directory.view?.live ?? []).filter(({ taskId }) => taskId !== this.self.taskId);
+    const statuses = await Promise.all(
+      others.map(({ address }) => askNodeAgent(address, 500).catch(() => undefined)),
+    );
+    const seeing = statuses
+      .filter((status) => status?.ready && status.etcd.memberId !== undefined && status.volume?.fresh)
+      .sort((a, b) => (a?.volume.lookAgeS ?? 0) - (b?.volume.lookAgeS ?? 0));
+    return seeing[0]?.etcd.memberId;
+  }
+
+  async #moveLeader(memberId: string): Promise<void> {
+    await this.etcd.client.maintenance.moveLeader({ targetID: BigInt(`0x${memberId}`).toString() });
   }
 
   /** Makes the holder's member leader, when the holder is well. */
@@ -137,7 +196,7 @@ export class Leadership {
     if (memberId === undefined) return;
     this.#handedBackAtMs = [...this.#handedBackAtMs.slice(-9), view.nowMs];
     this.log.info(`handing etcd's leadership back to node ${holder.node}, which holds the notebook`);
-    await this.etcd.client.maintenance.moveLeader({ targetID: BigInt(`0x${memberId}`).toString() });
+    await this.#moveLeader(memberId);
   }
 
   /** Gives up the notebook in an orderly way: Jupyter stops, then the key is free, then another node leads. */

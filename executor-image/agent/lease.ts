@@ -49,13 +49,16 @@ export class Lease {
     }
   }
 
-  /** Creates `key` on this lease unless it is there; says whether it was created. */
-  async createKey(key: string, value: string): Promise<boolean> {
+  /** Creates `key` on this lease unless it is there, and only if `required` is; says whether it was created. */
+  async createKey(key: string, value: string, required: string): Promise<boolean> {
     const put: IRequestOp = {
       request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: this.id },
     };
     const { succeeded } = await this.client.kv.txn({
-      compare: [{ result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 }],
+      compare: [
+        { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 },
+        { result: 'Greater', target: 'Create', key: Buffer.from(required), create_revision: 0 },
+      ],
       success: [put],
     });
     return succeeded;

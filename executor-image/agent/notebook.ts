@@ -18,6 +18,7 @@ type State = NodeStatus['notebook']['state'];
 
 export class Notebook {
   state: State = 'stopped';
+  #isStill = true;
   /** What Jupyter should be doing; a run that is not the wanted one any more ends. */
   #wanted: AbortController | undefined;
   /** Ends when the last run has ended and nothing of it is left. */
@@ -29,6 +30,11 @@ export class Notebook {
     readonly task: TaskEnvironment,
     readonly log: Log,
   ) {}
+
+  /** Whether nothing of Jupyter runs, nor will: all is gone, or killed while it waits for the volume. */
+  get isStill(): boolean {
+    return this.#isStill;
+  }
 
   /** Sees to it that Jupyter runs. Starts only when nothing of a former run is left. */
   start(): void {
@@ -94,6 +100,7 @@ export class Notebook {
     await killAllOf(undefined, mark);
     const started = performance.now();
     const keeper = await this.#spawn();
+    this.#isStill = false;
     this.#keeper = keeper;
     const over = new AbortController();
     signal.addEventListener('abort', () => over.abort(), { signal: over.signal });
@@ -105,9 +112,12 @@ export class Notebook {
     });
     const how = await Promise.race([this.#jupyterEnd(keeper), aborted]);
     over.abort();
-    await killAllOf(keeper.child.pid, mark);
+    await killAllOf(keeper.child.pid, mark, () => {
+      this.#isStill = true;
+    });
     // The keeper goes when it has no child left.
     await keeper.stop(1000);
+    this.#isStill = true;
     return `${how}: ${keeper.lastWords}`;
   }
 
@@ -131,7 +141,6 @@ export class Notebook {
         `--config=${installed}/jupyter_server_config.py`,
       ],
       {
-        cwd: containerPaths.notebooks,
         env: { ...environmentForPeople(process.env), ...directories, ...this.#environment() },
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       },

@@ -7,6 +7,8 @@ export interface ProcessInfo {
   readonly parent: number;
   /** Whether it has ended and only waits to be reaped. */
   readonly dead: boolean;
+  /** Whether it waits in the kernel where no signal reaches it, for a volume that hangs, say. */
+  readonly stuck: boolean;
 }
 
 /** One line of /proc/PID/stat. The command's name, in parentheses, may hold anything, parentheses too. */
@@ -16,6 +18,7 @@ export function parseStat(stat: string): ProcessInfo {
     pid: Number.parseInt(stat, 10),
     parent: Number(rest[1]),
     dead: rest[0] === 'Z' || rest[0] === 'X',
+    stuck: rest[0] === 'D',
   };
 }
 
@@ -63,9 +66,14 @@ function signal(pid: number, name: NodeJS.Signals): void {
 /**
  * Ends all descendants of `keeper`, and whatever carries `mark` in its environment (they belong to a keeper that was itself
  * killed), and returns when none is left. All are stopped before any is killed, so that none can fork meanwhile.
+ * @param onStill called when all that is left is stuck in the kernel: killed already, none of it will run again
  */
-export async function killAllOf(keeper: number | undefined, mark: string): Promise<void> {
-  for (;;) {
+export async function killAllOf(
+  keeper: number | undefined,
+  mark: string,
+  onStill: () => void = () => {},
+): Promise<void> {
+  for (let round = 0; ; round++) {
     const all = allProcesses();
     const marked = all.filter(
       ({ pid }) => pid !== keeper && readProc(`/proc/${pid}/environ`)?.split('\0').includes(mark),
@@ -74,8 +82,9 @@ export async function killAllOf(keeper: number | undefined, mark: string): Promi
       ({ dead }) => !dead,
     );
     if (family.length === 0) return;
+    if (round > 0 && family.every(({ stuck }) => stuck)) onStill();
     for (const { pid } of family) signal(pid, 'SIGSTOP');
     for (const { pid } of family) signal(pid, 'SIGKILL');
-    await sleep(10);
+    await sleep(Math.min(10 * 2 ** Math.max(0, round - 10), 500));
   }
 }

@@ -7,10 +7,13 @@ import { Directory, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
 import { hexId } from './etcd/client.js';
 import { EtcdMember } from './etcd/member.js';
+import { Fence } from './fence.js';
+import { claimGeneration } from './generation.js';
 import { Heartbeat } from './heartbeat.js';
 import { writeHosts } from './hosts.js';
 import { ownAddress } from './identity.js';
 import { Leadership } from './leadership.js';
+import { Looks } from './looks.js';
 import { Notebook } from './notebook.js';
 import { Ssh } from './ssh/duty.js';
 import { serveStatus } from './status.js';
@@ -29,7 +32,18 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const directory = new Directory(etcd.client, address, of('directory'));
   const heartbeat = new Heartbeat(self, task.leaseTtlS, etcd, of('heartbeat'));
   const notebook = new Notebook(task, of('notebook'));
-  const leadership = new Leadership(self, task.leaseTtlS, etcd, directory, notebook, of('leadership'));
+  const looks = new Looks(task.generation, task.lookLimitS, of('volume'));
+  const fence = new Fence(task, etcd, directory, looks, of('fence'));
+  const leadership = new Leadership(
+    self,
+    task.leaseTtlS,
+    etcd,
+    directory,
+    notebook,
+    looks,
+    fence,
+    of('leadership'),
+  );
   const ssh = new Ssh(task.node, task.addresses, of('ssh'));
 
   const stopped = new Promise<void>((resolve) => {
@@ -41,25 +55,31 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const readStatus = (): NodeStatus => {
     const ready = phase === '' && etcd.serves && heartbeat.heard;
     const { role, memberId } = etcd.standing;
-    const holder = directory.view?.holder;
+    const view = directory.view;
+    const { ageMs } = looks;
     return {
       contractVersion,
       ...self,
       generation: task.generation,
       uptimeS: Math.round((performance.now() - startedAt) / 1000),
       ready,
-      reason: phase || reasonOf(etcd, heartbeat),
+      reason:
+        phase || reasonOf(etcd, heartbeat, looks) || (view?.fenced === false && fence.reason) || etcd.reason,
       etcd: {
         role,
         ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
         ...(etcd.start === undefined ? {} : { start: etcd.start }),
       },
       notebook: {
-        ...(holder === undefined ? {} : { holderTaskId: holder.taskId }),
+        ...(view?.holder === undefined ? {} : { holderTaskId: view.holder.taskId }),
         state: notebook.state,
       },
-      volume: { fresh: true },
-      live: (directory.view?.live ?? []).map((node) => node.address),
+      volume: {
+        ...(ageMs === undefined ? {} : { lookAgeS: ageMs / 1000 }),
+        fresh: looks.fresh,
+      },
+      ...(view === undefined ? {} : { fenced: view.fenced }),
+      live: (view?.live ?? []).map((node) => node.address),
     };
   };
 
@@ -74,6 +94,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     ssh.nudge();
     leadership.nudge();
   };
+  looks.onLook = () => leadership.runIfAllowed();
   etcd.onChange = () => {
     directory.nudge();
     leadership.nudge();
@@ -82,6 +103,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const status = await serveStatus(readStatus);
   const volumeType = await prepareVolume(task.node);
   log.info(`the shared volume is there (${volumeType})`);
+  if (task.founders[task.node] === task.taskId) await claimGeneration(task);
   phase = 'making keys';
   const running = new AbortController();
   // etcd needs no key, and the first start is worth a parallel.
@@ -92,13 +114,13 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       return ssh.run(running.signal);
     }),
   );
-  duties.push(leadership.run(running.signal));
+  duties.push(leadership.run(running.signal), looks.run(running.signal), fence.run(running.signal));
 
   await Promise.race([...duties, stopped])
     .then(() => takeDown())
     .catch(async (error) => {
       // The node ends with that error's code whatever else fails; Jupyter must not outlive its keeper.
-      await notebook.kill('the node agent ends').catch(() => undefined);
+      await within(3000, 'the end of Jupyter', notebook.kill('the node agent ends'));
       throw error;
     });
 
@@ -120,8 +142,14 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   }
 }
 
-function reasonOf(etcd: EtcdMember, heartbeat: Heartbeat): string {
-  if (etcd.serves) return heartbeat.heard ? etcd.reason : 'the cluster does not hear this node';
-  if (etcd.start === undefined || etcd.standing.role === 'learner') return etcd.reason;
-  return `etcd knows no leader, as a majority of its voters must run (${etcd.reason})`;
+/** What is not as it should be, in one sentence; empty when all is well. */
+function reasonOf(etcd: EtcdMember, heartbeat: Heartbeat, looks: Looks): string {
+  if (!etcd.serves) {
+    if (etcd.start === undefined || etcd.standing.role === 'learner') return etcd.reason;
+    return `etcd knows no leader, as a majority of its voters must run (${etcd.reason})`;
+  }
+  if (!heartbeat.heard) return 'the cluster does not hear this node';
+  if (!looks.fresh)
+    return `Jupyter may not run here: ${looks.trouble ?? 'the shared volume was not looked at yet'}`;
+  return '';
 }

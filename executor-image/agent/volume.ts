@@ -4,6 +4,10 @@ import { readFileSync } from 'node:fs';
 import { containerPaths, tokenFileName } from '../contract.js';
 import { messageOf, NodeEnd } from './errors.js';
 
+/** Children that were given up and are not gone: each waits in the kernel, and more of them would learn no more. */
+let hanging = 0;
+const mostHanging = 8;
+
 /**
  * Runs a shell script that may touch the volume, and resolves with what it prints. A lost brick makes every call on a
  * GlusterFS mount hang for `network.ping-timeout`, and no signal ends a process that waits there: so it is a child, and
@@ -15,11 +19,17 @@ export function onVolume(
   input = '',
   timeoutMs = 10_000,
 ): Promise<string> {
+  if (hanging >= mostHanging) {
+    return Promise.reject(new Error(`${hanging} earlier calls to the shared volume hang`));
+  }
   return new Promise((resolve, reject) => {
+    let isLate = false;
     const child = spawn('/bin/sh', ['-euc', script, 'sh', ...args], { stdio: 'pipe', detached: true });
     let out = '';
     let err = '';
     const timer = setTimeout(() => {
+      isLate = true;
+      hanging += 1;
       if (child.pid !== undefined) killGroup(child.pid);
       reject(new Error(`the shared volume did not answer within ${timeoutMs / 1000} s`));
     }, timeoutMs);
@@ -34,6 +44,7 @@ export function onVolume(
     child.on('error', reject);
     child.on('close', (status) => {
       clearTimeout(timer);
+      if (isLate) hanging -= 1;
       if (status === 0) resolve(out);
       else reject(new Error(err.trim() || `a script on the shared volume ended with status ${status}`));
     });

@@ -48,12 +48,23 @@ describe('the mount at a path', () => {
 
 describe('processes', () => {
   test('are read whatever their command is called', () => {
-    assert.deepEqual(parseStat('42 (a) Z 1 (b) S 7 42 42 0'), { pid: 42, parent: 7, dead: false });
-    assert.deepEqual(parseStat('43 (sh) Z 7 42 42 0'), { pid: 43, parent: 7, dead: true });
+    assert.deepEqual(parseStat('42 (a) Z 1 (b) S 7 42 42 0'), {
+      pid: 42,
+      parent: 7,
+      dead: false,
+      stuck: false,
+    });
+    assert.deepEqual(parseStat('43 (sh) Z 7 42 42 0'), {
+      pid: 43,
+      parent: 7,
+      dead: true,
+      stuck: false,
+    });
+    assert.equal(parseStat('44 (cat) D 7 42 42 0').stuck, true);
   });
 
   test('are found down to the last descendant, in whatever order they are listed', () => {
-    const process = (pid: number, parent: number) => ({ pid, parent, dead: false });
+    const process = (pid: number, parent: number) => ({ pid, parent, dead: false, stuck: false });
     const all = [process(5, 4), process(4, 3), process(3, 2), process(2, 1), process(9, 1), process(1, 0)];
     assert.deepEqual(
       descendantsOf(2, all)

@@ -18,7 +18,8 @@ def main() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     # The end of the command is told on descriptor 3, which nothing that it starts inherits.
     os.set_inheritable(3, False)
-    child = subprocess.Popen(sys.argv[1:])
+    # Here and not in the node agent, which would hang with a volume that hangs.
+    child = subprocess.Popen(sys.argv[1:], cwd=os.environ["MESOS_JUPYTER_NOTEBOOKS"])
     signal.signal(signal.SIGTERM, lambda _number, _frame: child.poll() is None and child.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:

@@ -1,0 +1,93 @@
+/**
+ * Looks at the shared volume: whether it is there, and whether this generation is still the last. Jupyter runs only while the
+ * last look is young. Who cannot see the volume cannot write to it either, nor see that another generation was founded.
+ */
+import { Alarm, bootClockMs } from './clock.js';
+import { messageOf, NodeEnd } from './errors.js';
+import { listTrusted, sightOf } from './generation.js';
+import type { Log } from './log.js';
+
+/** A holder that has not seen the volume for so many limits hands over to a node that has. */
+const limitsToHandOver = 2;
+
+export class Looks {
+  /** Called after each look that saw this generation's file. */
+  onLook: () => void = () => {};
+
+  readonly #limitMs: number;
+  #lastStartedAtMs: number | undefined;
+  #firstSeenAtMs: number | undefined;
+  #trouble: string | undefined;
+
+  constructor(
+    readonly generation: number,
+    limitS: number,
+    readonly log: Log,
+  ) {
+    this.#limitMs = limitS * 1000;
+  }
+
+  /** Age of the last look that counts, from its start: what it saw may have been so only then. */
+  get ageMs(): number | undefined {
+    return this.#lastStartedAtMs === undefined ? undefined : bootClockMs() - this.#lastStartedAtMs;
+  }
+
+  /** Until when, on the boot clock, the last look lets Jupyter run. */
+  get freshUntilMs(): number {
+    return this.#lastStartedAtMs === undefined ? 0 : this.#lastStartedAtMs + this.#limitMs;
+  }
+
+  get fresh(): boolean {
+    return bootClockMs() < this.freshUntilMs;
+  }
+
+  get isTooOldToHold(): boolean {
+    return bootClockMs() >= this.freshUntilMs + (limitsToHandOver - 1) * this.#limitMs;
+  }
+
+  /** For how long this generation's file is known to have been there. */
+  get seenForMs(): number | undefined {
+    return this.#firstSeenAtMs === undefined ? undefined : bootClockMs() - this.#firstSeenAtMs;
+  }
+
+  /** What the last look that failed came upon, if the volume has not been seen since. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** @throws NodeEnd `generationPast` when another generation was founded after this one. */
+  async run(signal: AbortSignal): Promise<void> {
+    const everyMs = Math.min(3000, this.#limitMs / 10);
+    const pause = new Alarm();
+    while (!signal.aborted) {
+      await this.#look();
+      await pause.wait(everyMs, signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const startedAtMs = bootClockMs();
+    try {
+      // One that hangs is given up while there is time for others: it may be stuck where they are not.
+      const sight = sightOf(await listTrusted(this.#limitMs / 3), this.generation);
+      if (sight.kind === 'past') {
+        throw new NodeEnd(
+          'generationPast',
+          `generation ${sight.higher} was founded: this task is of generation ${this.generation}, which is past`,
+        );
+      }
+      if (sight.kind === 'nothing') throw new Error(sight.why);
+      if (this.#trouble !== undefined) this.log.info('the shared volume is seen again');
+      this.#trouble = undefined;
+      this.#lastStartedAtMs = startedAtMs;
+      this.#firstSeenAtMs ??= bootClockMs();
+    } catch (error) {
+      if (error instanceof NodeEnd) throw error;
+      const trouble = messageOf(error);
+      if (trouble !== this.#trouble) this.log.warn(`no sight of the shared volume: ${trouble}`);
+      this.#trouble = trouble;
+      return;
+    }
+    this.onLook();
+  }
+}
