@@ -13,6 +13,7 @@ import { newRecord } from '../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../framework/errors.js';
 import { EmbeddedHost } from '../../framework/local/host/host.js';
 import { EmbeddedMaster } from '../../framework/local/master/master.js';
+import { packageRoot } from '../../framework/local/package.js';
 import { type Logger, silentLogger } from '../../framework/log.js';
 import { type Scheduler, startScheduler, tearDownFramework } from '../../framework/scheduler.js';
 import { type EtcdStoreOptions, openEtcdStore } from '../../framework/store/etcd-store.js';
@@ -474,6 +475,40 @@ describe('a scheduler with its state in etcd', () => {
     await running(second);
     assert.equal(containers.doubles, 0);
     assert.equal(containers.launched, 4);
+  });
+
+  it('ends with status 4 when its process was suspended for so long that another took over', async () => {
+    const { store = '', shared, image, ips } = settings();
+    const child = spawn(
+      process.execPath,
+      [
+        ...[join(packageRoot, 'dist/framework/main.js'), 'run', '--master', master.url, '--store', store],
+        ...['--image', image, '--ips', ips.join(','), '--shared', shared, '--log-level', 'error'],
+      ],
+      { stdio: ['ignore', 'inherit', 'pipe'] },
+    );
+    const ended = once(child, 'close');
+    cleanups.push(async () => {
+      child.kill('SIGKILL');
+      await ended;
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+    });
+    await waitFor('three tasks', 30_000, () => {
+      if (child.exitCode !== null) throw new Error(said);
+      return ids().length === 3;
+    });
+    child.kill('SIGSTOP');
+    const second = await start();
+    await running(second);
+    child.kill('SIGCONT');
+    const [status] = await ended;
+    assert.equal(status, 4);
+    assert.match(said, /^mesos-jupyter: (STORE_LOST|TAKEN_OVER): /m);
+    await running(second);
+    assert.equal(containers.launched, 3);
   });
 
   it('does not subscribe, and so cuts off no successor, once the lock is lost', async () => {
