@@ -23,7 +23,7 @@ import type {
   TaskRecord,
 } from './model.js';
 import { bestHost, hostsOf, whyNone, without } from './placement.js';
-import { newRecord, nodeOfTaskId, withNextGeneration } from './record.js';
+import { newRecord, nodeOfTaskId, resumed, withNextGeneration } from './record.js';
 import { Turn } from './turn.js';
 
 /** Waits between explicit reconciliations: doubled from the first up to the longest (Mesos' reconciliation guide). */
@@ -38,6 +38,8 @@ const killAgainMs = 10_000;
  * of their own, so a reconciliation can overtake an ACCEPT.
  */
 const acceptInFlightMs = 30_000;
+/** How long a new process listens for tasks that its record does not know before it launches anything. */
+const strangersMs = 2_000;
 /** A launch that timed out is reconciled, and killed when that brought nothing for this long. */
 const launchAnswerMs = 10_000;
 /** How long, beyond the kill's grace, the ends of killed tasks are awaited (DESIGN, rule 10). */
@@ -57,7 +59,7 @@ export function initialState(
   record: ClusterRecord | undefined,
   idSuffix: string,
 ): ClusterState {
-  const known = record ?? newRecord(spec.addresses, idSuffix);
+  const known = record === undefined ? newRecord(spec.addresses, idSuffix) : resumed(record, idSuffix);
   return {
     spec,
     record: known,
@@ -77,6 +79,7 @@ export function initialState(
     wantedBy: [],
     reconciliation: { kind: 'settled', implicitMs: 0 },
     strays: [],
+    ...(record !== undefined && { launchesFromMs: 'next' }),
   };
 }
 
@@ -106,6 +109,7 @@ export function nextTickMs(state: ClusterState): number | undefined {
   if (state.reconciliation.kind === 'asking' && state.reconciliation.holdUntilMs !== undefined) {
     times.push(state.reconciliation.holdUntilMs);
   }
+  if (typeof state.launchesFromMs === 'number') times.push(state.launchesFromMs);
   for (const { sentMs } of state.strays) times.push(sentMs + killAgainMs);
   for (const { phase, healthySinceMs, failures, saidNoQuorum } of state.nodes) {
     if (phase.kind === 'backingOff') times.push(phase.untilMs);
@@ -156,6 +160,10 @@ function subscribed(turn: Turn, frameworkId: string): void {
     turn.setRecord({ frameworkId });
   }
   turn.set({ connected: true, offers: [], offersSinceMs: undefined, demand: 'open' });
+  if (turn.state.launchesFromMs === 'next') {
+    turn.set({ launchesFromMs: turn.now + strangersMs });
+    turn.send({ kind: 'reconcile', tasks: [] });
+  }
   ask(turn);
 }
 
@@ -408,6 +416,9 @@ export function backoffMs(
 /** What follows from the state and the time alone; run after every event. */
 function settle(turn: Turn): void {
   for (let node = 0; node < turn.state.nodes.length; node++) watch(turn, node);
+  const { launchesFromMs } = turn.state;
+  if (typeof launchesFromMs === 'number' && turn.now >= launchesFromMs)
+    turn.set({ launchesFromMs: undefined });
   killStrays(turn);
   reconcile(turn);
   if (turn.state.tearingDownSinceMs !== undefined) return tearDown(turn, turn.state.tearingDownSinceMs);
@@ -653,7 +664,7 @@ function decline(turn: Turn): void {
 
 /** Nodes to launch now: not while a lost generation is brought to its end, nor beside an earlier task that lives (rule 1). */
 function wantingOffers(turn: Turn): number[] {
-  if (turn.state.refoundingSinceMs !== undefined) return [];
+  if (turn.state.refoundingSinceMs !== undefined || turn.state.launchesFromMs !== undefined) return [];
   return turn.waiting().filter((number) => {
     const obstacle = earlierTask(turn, number);
     if (obstacle === undefined) return true;

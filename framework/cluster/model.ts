@@ -240,6 +240,11 @@ export interface ClusterState {
   readonly wantedBy: readonly number[];
   readonly reconciliation: Reconciliation;
   readonly strays: readonly Stray[];
+  /**
+   * A process that found a record launches nothing until this time, so that tasks which the record does not know (it was put
+   * back from a copy) are heard of before. Absent when that is over; `next` until the first subscription.
+   */
+  readonly launchesFromMs?: number | 'next';
   /** Set while every task is brought to its end, on the operator's word. */
   readonly tearingDownSinceMs?: number;
   /** Set while what is left of a generation without a quorum is brought to its end. */

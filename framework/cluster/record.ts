@@ -50,3 +50,28 @@ export function withNextGeneration(record: ClusterRecord, idSuffix: string, isPa
     nodes: record.nodes.map((node) => ({ ...node, incarnation: node.incarnation + 1 })),
   };
 }
+
+/**
+ * The record as the next process goes on with it. It launches no founder that an earlier process chose: were the record put
+ * back from a copy, that founder may have been launched since, and a task id is used once, and a generation founded once.
+ * - Where no founder was launched yet, their ids are chosen anew.
+ * - Otherwise nodes whose founder was not launched get a joiner in its place.
+ */
+export function resumed(record: ClusterRecord, idSuffix: string): ClusterRecord {
+  const { generation } = record;
+  if (generation.founders.some(({ launched }) => launched)) {
+    return {
+      ...record,
+      generation: {
+        ...generation,
+        founders: generation.founders.map((each) => ({ ...each, launched: true })),
+      },
+    };
+  }
+  const founders = generation.founders.map(({ incarnation }, node) => ({
+    taskId: taskIdOf(node, incarnation, idSuffix),
+    incarnation,
+    launched: false,
+  }));
+  return { ...record, generation: { ...generation, founders } };
+}

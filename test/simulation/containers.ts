@@ -6,13 +6,14 @@ import type { World } from './world.js';
 const noQuorumMs = 120_000;
 /** A container whose executor is gone ends by itself after this (DESIGN, An orphan). */
 const orphanMs = 60_000;
-/** From a container's start to its being a voter, where there is a quorum to join. */
-const joinMs = 5_000;
+/** Between two looks at the volume, and at whether there is a quorum to join. */
+const lookMs = 5_000;
 
 export interface Container {
   readonly taskId: string;
   readonly node: number;
   readonly generation: number;
+  readonly founders: readonly string[];
   readonly founder: boolean;
   readonly host: string;
   readonly startedMs: number;
@@ -29,6 +30,8 @@ export interface Container {
  */
 export class Containers {
   readonly all: Container[] = [];
+  /** The generations' files on the shared volume: who founded each. */
+  readonly #files = new Map<number, string>();
   /** Voters by generation: task ids, as etcd's member list has them; a founder is one before it runs. */
   readonly #voters = new Map<number, Map<number, string>>();
   readonly #world: World;
@@ -58,6 +61,7 @@ export class Containers {
       taskId: task.taskId,
       node: task.node,
       generation: task.generation,
+      founders: task.founders,
       founder: task.founders.includes(task.taskId),
       host: task.host,
       startedMs: this.#world.clock.nowMs,
@@ -67,12 +71,31 @@ export class Containers {
       noQuorumSinceMs: undefined,
     };
     this.all.push(container);
-    if (!this.#voters.has(task.generation)) {
-      this.#voters.set(task.generation, new Map(task.founders.map((id, node) => [node, id])));
-    }
-    if (container.founder) container.voter = true;
-    this.#watch(container);
+    // The node agent comes up, and looks at the volume before anything else.
+    this.#world.clock.in(1_000, () => {
+      if (!container.running) return;
+      const code = this.#look(container);
+      if (code !== undefined) return this.#world.containerEnds(container, code);
+      if (!this.#voters.has(container.generation)) {
+        this.#voters.set(container.generation, new Map(container.founders.map((id, node) => [node, id])));
+      }
+      // A founder that comes late, after another has taken its node's place, joins like any other.
+      container.voter = this.#voters.get(container.generation)?.get(container.node) === container.taskId;
+      this.#watch(container);
+    });
     return container;
+  }
+
+  /** The exit code with which a node agent ends that sees another founding on the volume (DESIGN, Founding). */
+  #look({ founder, founders, generation }: Container): number | undefined {
+    if (Math.max(0, ...this.#files.keys()) > generation) {
+      return founder ? exitCodes.numberTaken : exitCodes.generationPast;
+    }
+    if (!founder) return undefined;
+    const name = founders.join();
+    const there = this.#files.get(generation) ?? name;
+    this.#files.set(generation, there);
+    return there === name ? undefined : exitCodes.numberTaken;
   }
 
   end(container: Container): void {
@@ -104,23 +127,24 @@ export class Containers {
     const former = this.running.find(({ taskId }) => taskId === voters?.get(container.node));
     voters?.set(container.node, container.taskId);
     container.voter = true;
-    if (former === undefined || former === container) return;
-    former.voter = false;
-    this.#watch(former);
+    if (former !== undefined && former !== container) former.voter = false;
   }
 
-  /** A joiner's life: it becomes its node's voter where there is a quorum, or gives up. */
+  /** A node agent's life: it ends when the volume shows a later founding, joins where there is a quorum, or gives up. */
   #watch(container: Container): void {
-    this.#world.clock.in(joinMs, () => {
-      if (!container.running || container.voter) return;
-      if (this.hasQuorum(container.generation) && !this.#world.isCutOff(container.host)) {
-        this.#join(container);
-        return;
-      }
-      container.noQuorumSinceMs ??= this.#world.clock.nowMs;
-      if (this.#world.clock.nowMs - container.noQuorumSinceMs >= noQuorumMs) {
-        this.#world.containerEnds(container, exitCodes.noQuorum);
-        return;
+    this.#world.clock.in(lookMs, () => {
+      if (!container.running) return;
+      const code = this.#look(container);
+      if (code !== undefined) return this.#world.containerEnds(container, code);
+      if (!container.voter) {
+        if (this.hasQuorum(container.generation) && !this.#world.isCutOff(container.host)) {
+          this.#join(container);
+        } else {
+          container.noQuorumSinceMs ??= this.#world.clock.nowMs;
+          if (this.#world.clock.nowMs - container.noQuorumSinceMs >= noQuorumMs) {
+            return this.#world.containerEnds(container, exitCodes.noQuorum);
+          }
+        }
       }
       this.#watch(container);
     });

@@ -39,6 +39,8 @@ export class Host {
   registered = false;
   registeredMs = 0;
   epoch = 0;
+  /** Counts the times that it lost power. */
+  boots = 0;
 
   constructor(
     readonly name: string,
@@ -244,6 +246,7 @@ export class Mesos {
   crashHost(host: Host, downMs: number): void {
     if (!host.up) return;
     host.up = false;
+    host.boots += 1;
     host.epoch += 1;
     const { epoch } = host;
     for (const task of host.tasks.values()) {
@@ -370,9 +373,9 @@ export class Mesos {
     };
     host.tasks.set(task.id, running);
     this.#say(host, running, { state: 'TASK_STARTING', source: 'SOURCE_EXECUTOR' });
-    const { epoch } = host;
+    const { boots } = host;
     this.#world.clock.in(this.#world.random.between(200, 5_000), () => {
-      if (!host.up || running.over || (host.epoch !== epoch && !host.tasks.has(task.id))) return;
+      if (!host.up || running.over || host.boots !== boots) return;
       const container = this.#world.containers.start({
         taskId: task.id,
         node: task.node,

@@ -13,6 +13,8 @@ const found: readonly (readonly [seed: number, steps: number, what: string])[] =
   [592, 300, 'a task that came back before its node had another was killed'],
   [1352, 300, 'a task of a former generation ran on'],
   [3747, 300, 'an earlier task in TASK_KILLING was not waited for'],
+  [40, 500, 'a node was launched beside a task that a record put back from a copy did not know'],
+  [133, 500, 'a founder of a record put back from a copy was launched a second time by the same id'],
   [500557, 3000, 'a generation was founded although enough of the last one had come back'],
 ];
 

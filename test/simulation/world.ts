@@ -81,6 +81,10 @@ export class World {
   readonly #decide: Decide;
   /** What survives a crash of the scheduler. */
   #stored: ClusterRecord | undefined;
+  /** Copies that somebody may put back. */
+  readonly #backups: ClusterRecord[] = [];
+  /** Then the store knows neither all tasks nor the last generation. */
+  #wasRestored = false;
   #process: Process | undefined;
   #processes = 0;
   #streams = 0;
@@ -247,6 +251,7 @@ export class World {
       case 'store':
         this.#checkStore(action.record);
         this.#stored = action.record;
+        if (this.random.chance(0.05)) this.#backups.push(action.record);
         return;
       default:
         this.tell(`  → ${describe(action)}`);
@@ -310,7 +315,7 @@ export class World {
     const { random, mesos } = this;
     const host = random.pick(mesos.hosts);
     const container = random.pick(this.containers.running);
-    const kind = random.between(0, 9);
+    const kind = random.between(0, 49) === 0 ? 10 : random.between(0, 9);
     switch (kind) {
       case 0:
       case 1:
@@ -354,6 +359,14 @@ export class World {
         return mesos.cutConnection();
       case 9:
         return mesos.rescindOne();
+      case 10: {
+        const backup = random.pick(this.#backups);
+        if (backup === undefined) return;
+        this.#crash('and its store is put back from a copy');
+        this.#stored = backup;
+        this.#wasRestored = true;
+        return;
+      }
     }
   }
 
@@ -362,7 +375,7 @@ export class World {
   #checkStore(record: ClusterRecord): void {
     const before = this.#stored;
     if (before === undefined) return;
-    if (record.generation.number > before.generation.number + 1) {
+    if (record.generation.number > before.generation.number + 1 && !this.#wasRestored) {
       throw new Violation(
         `the generation jumps from ${before.generation.number} to ${record.generation.number}`,
       );

@@ -358,8 +358,9 @@ describe('a scheduler that starts again', () => {
     const { world, before } = restarted();
     world.subscribe();
     assert.deepEqual(
-      world.take('reconcile')[0]?.tasks.map((task) => task.taskId),
-      [0, 1, 2].map((node) => before.task(node).id),
+      world.take('reconcile').map(({ tasks }) => tasks.map((task) => task.taskId)),
+      [[], [0, 1, 2].map((node) => before.task(node).id)],
+      'for tasks that it does not know, and for those that it does',
     );
     world.offer(['host-1', 'host-2', 'host-3']);
     assert.deepEqual(world.take('accept'), []);
@@ -391,9 +392,47 @@ describe('a scheduler that starts again', () => {
     world.exit(before.task(1).id, 137);
     world.pass(1_000);
     world.offer(['host-1', 'host-2', 'host-3']);
+    assert.deepEqual(world.take('accept'), [], 'not before tasks that the record does not know are heard of');
+    world.pass(1_000);
+    world.offer(['host-1', 'host-2', 'host-3']);
     const launched = world.take('accept').flatMap(({ launches }) => launches.map(({ task }) => task.node));
     assert.deepEqual(launched, [1]);
     assert.match(world.task(1).id, /bbbb$/);
+  });
+
+  it('launches no founder that the last one chose: another may have been launched by that id since', () => {
+    const before = new World();
+    before.subscribe();
+    before.offer([{ hostname: 'host-1', cpus: 2 }]);
+    before.pass(500);
+    assert.deepEqual(
+      before.state.record.generation.founders.map(({ launched }) => launched),
+      [true, true, false],
+    );
+    const world = new World({ record: before.state.record, idSuffix: 'bbbb' });
+    world.subscribe();
+    for (const node of [0, 1]) world.update(world.task(node).id, 'TASK_RUNNING');
+    world.pass(2_000);
+    world.offer(['host-2']);
+    const [launch] = world.take('accept').flatMap(({ launches }) => launches);
+    assert.equal(launch?.task.node, 2);
+    assert.ok(!launch?.founders.includes(launch.task.id), 'a joiner');
+    assert.equal(launch?.task.generation, 1);
+  });
+
+  it('chooses the founders anew where none was launched', () => {
+    const before = new World();
+    before.subscribe();
+    const world = new World({ record: before.state.record, idSuffix: 'bbbb' });
+    world.subscribe();
+    world.pass(2_000);
+    world.offer(['host-1', 'host-2', 'host-3']);
+    const launches = world.take('accept').flatMap((accept) => accept.launches);
+    assert.equal(launches.length, 3);
+    for (const { task, founders } of launches) {
+      assert.match(task.id, /bbbb$/);
+      assert.equal(founders[task.node], task.id);
+    }
   });
 
   it('kills a task that the store does not know', () => {

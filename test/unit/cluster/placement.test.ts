@@ -149,6 +149,7 @@ describe('placement', () => {
     });
     next.subscribe();
     for (const node of [0, 1]) next.update(next.task(node).id, 'TASK_RUNNING');
+    next.pass(2_000);
     next.offer([{ hostname: 'b', attributes: { rack: 'r2' } }]);
     next.pass(1_000);
     assert.deepEqual(next.take('accept'), []);
