@@ -20,26 +20,49 @@ import {
   uniqueName,
 } from '../support/docker.js';
 
+interface TestClusterOptions {
+  readonly size?: number;
+  readonly lookLimitS?: number;
+  /** Where a node's containers find the shared directory; without it they have the directory itself. */
+  readonly mountOf?: (shared: string, node: number) => string;
+}
+
 export class TestCluster extends ClusterAccess {
   readonly addresses: readonly string[];
   /** The name of each node's present container. */
   readonly containers: string[] = [];
   readonly all: string[] = [];
   readonly #incarnations: number[] = [];
+  /** The generation that tasks are started in. */
+  #generation: Pick<TaskEnvironment, 'generation' | 'founders' | 'unproven'>;
 
   private constructor(
     readonly network: TestNetwork,
     readonly shared: string,
-    size: number,
+    readonly options: TestClusterOptions,
   ) {
     super();
+    const size = options.size ?? 3;
     this.addresses = Array.from({ length: size }, (_, node) => network.address(10 + node));
+    this.#generation = { generation: 1, founders: this.nodes.map((node) => `task-${node}-1`), unproven: [] };
   }
 
-  static async create(size = 3): Promise<TestCluster> {
+  static async create(size = 3, options: Omit<TestClusterOptions, 'size'> = {}): Promise<TestCluster> {
     imageUnderTest();
     const network = await createTestNetwork('mj-image-test');
-    return new TestCluster(network, mkdtempSync(join(tmpdir(), 'mj-image-test-')), size);
+    const shared = mkdtempSync(join(tmpdir(), 'mj-image-test-'));
+    return new TestCluster(network, shared, { size, ...options });
+  }
+
+  /** Begins another generation, as the scheduler would: the next task of each node is a founder. */
+  found(generation: number, unproven: readonly string[] = []): void {
+    const founders = this.nodes.map((node) => `task-${node}-${(this.#incarnations[node] ?? 0) + 1}`);
+    this.#generation = { generation, founders, unproven };
+  }
+
+  /** The trusted directory, on this machine. */
+  get trusted(): string {
+    return join(this.shared, '.mesos-jupyter');
   }
 
   environment(node: number, incarnation: number): TaskEnvironment {
@@ -48,12 +71,10 @@ export class TestCluster extends ClusterAccess {
       addresses: this.addresses,
       taskId: `task-${node}-${incarnation}`,
       incarnation,
-      generation: 1,
-      founders: this.nodes.map((founder) => `task-${founder}-1`),
-      unproven: [],
+      ...this.#generation,
       basePath,
       leaseTtlS: 5,
-      lookLimitS: 60,
+      lookLimitS: this.options.lookLimitS ?? 60,
       cpus: 1,
       logLevel: 'debug',
     };
@@ -74,7 +95,7 @@ export class TestCluster extends ClusterAccess {
       name,
       [
         ...['--net', this.network.name, '--ip', this.address(node)],
-        ...['-v', `${this.shared}:${containerPaths.shared}`],
+        ...['-v', `${this.options.mountOf?.(this.shared, node) ?? this.shared}:${containerPaths.shared}`],
         ...variables.flatMap(([key, value]) => ['-e', `${key}=${value}`]),
       ],
       imageUnderTest(),
@@ -92,7 +113,7 @@ export class TestCluster extends ClusterAccess {
   }
 
   get token(): string {
-    return readFileSync(join(this.shared, '.mesos-jupyter', tokenFileName), 'utf8');
+    return readFileSync(join(this.trusted, tokenFileName), 'utf8');
   }
 
   /** What all containers printed, for the eyes of whoever reads a failure. */

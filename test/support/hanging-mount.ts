@@ -1,0 +1,48 @@
+/** A directory behind a FUSE mount that a test can let hang, as a GlusterFS mount hangs when a brick is lost. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { waitFor } from './wait.js';
+
+/** Why no such mount can be made here; undefined when it can. */
+export function whyNoHangingMount(): string | undefined {
+  try {
+    execFileSync('bindfs', ['--version'], { stdio: 'ignore' });
+    statSync('/dev/fuse');
+    return undefined;
+  } catch {
+    return 'bindfs or /dev/fuse is not there (apt-get install bindfs)';
+  }
+}
+
+export class HangingMount {
+  private constructor(
+    readonly path: string,
+    readonly daemon: ChildProcess,
+  ) {}
+
+  static async of(source: string, path: string): Promise<HangingMount> {
+    mkdirSync(path);
+    const { dev } = statSync(path);
+    const daemon = spawn('bindfs', ['-f', source, path], { stdio: 'ignore' });
+    await waitFor('the mount', 10_000, () => statSync(path).dev !== dev);
+    return new HangingMount(path, daemon);
+  }
+
+  hang(): void {
+    this.daemon.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.daemon.kill('SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    this.goOn();
+    const ended = once(this.daemon, 'exit');
+    execFileSync('umount', ['-l', this.path]);
+    this.daemon.kill('SIGTERM');
+    await ended;
+    rmSync(this.path, { recursive: true });
+  }
+}
