@@ -1,4 +1,4 @@
-/** Runs the test suites: `node dist/test/run.js [unit|simulation|local|image|e2e …]`, all of them by default. */
+/** Runs the test suites: `node dist/test/run.js [unit|simulation|conformance|local|image|e2e …]`, all of them by default. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -11,18 +11,21 @@ import { createTerminal, duration } from '../framework/local/terminal.js';
 
 interface Suite {
   readonly name: string;
-  /** Its tests start containers: they need a Docker engine and the image, and would get in each other's way side by side. */
+  /** Its tests start containers: they need a Docker engine, and would get in each other's way side by side. */
   readonly hasContainers: boolean;
+  /** Whether those are of the image under test, which then is built. */
+  readonly needsImage: boolean;
   /** A suite that takes longer hangs. */
   readonly limitS: number;
 }
 
 const suites: readonly Suite[] = [
-  { name: 'unit', hasContainers: false, limitS: 600 },
-  { name: 'simulation', hasContainers: false, limitS: 600 },
-  { name: 'local', hasContainers: true, limitS: 1200 },
-  { name: 'image', hasContainers: true, limitS: 1800 },
-  { name: 'e2e', hasContainers: true, limitS: 3600 },
+  { name: 'unit', hasContainers: false, needsImage: false, limitS: 600 },
+  { name: 'simulation', hasContainers: false, needsImage: false, limitS: 600 },
+  { name: 'conformance', hasContainers: true, needsImage: false, limitS: 600 },
+  { name: 'local', hasContainers: true, needsImage: true, limitS: 1200 },
+  { name: 'image', hasContainers: true, needsImage: true, limitS: 1800 },
+  { name: 'e2e', hasContainers: true, needsImage: true, limitS: 3600 },
 ];
 
 interface Result {
@@ -47,7 +50,7 @@ async function main(names: readonly string[]): Promise<number> {
   }
   const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
   // The image is built while the unit tests run. A failure is told where the image is first needed.
-  const image = chosen.some(({ hasContainers }) => hasContainers) ? settle(seeToImage()) : undefined;
+  const image = chosen.some(({ needsImage }) => needsImage) ? settle(seeToImage()) : undefined;
 
   const lines: string[] = [];
   let [passed, failed, skipped] = [0, 0, 0];
@@ -83,7 +86,14 @@ async function runSuite(suite: Suite, image: Promise<() => string> | undefined):
   const files = testFiles(suite.name);
   if (files.length === 0) return { ...none, trouble: `no test file in test/${suite.name}` };
   const env: Record<string, string> = {};
-  if (suite.hasContainers && image !== undefined) {
+  if (suite.hasContainers && !suite.needsImage) {
+    try {
+      await ensureDocker({ terminal });
+    } catch (error) {
+      return { ...none, trouble: messageOf(error) };
+    }
+  }
+  if (suite.needsImage && image !== undefined) {
     try {
       env['MESOS_JUPYTER_IMAGE'] = (await image)();
     } catch (error) {

@@ -11,11 +11,17 @@ export interface TinyImage {
   remove(): void;
 }
 
-/** With a shell, `sleep`, `nc` and `httpd` in it; its entry point is `/bin/sh -c`, so that a task's one argument is a script. */
-export function makeTinyImage(): TinyImage {
+/**
+ * With a shell, `sleep`, `nc` and `httpd` in it. Its entry point is `/bin/sh -c`, so that a task's one argument is a script; or it has
+ * none, as the one of the captures.
+ */
+export function makeTinyImage({ hasEntryPoint = true } = {}): TinyImage {
   if (!existsSync(busybox))
     execFileSync('apt-get', ['install', '--yes', '--quiet', 'busybox-static'], { stdio: 'pipe' });
-  const name = `mesos-jupyter-test-tiny:${process.pid}`;
+  const name = `mesos-jupyter-test-tiny:${process.pid}${hasEntryPoint ? '' : '-plain'}`;
+  const changes = hasEntryPoint
+    ? ['ENTRYPOINT ["/bin/sh", "-c"]', 'CMD ["exec sleep 3600"]']
+    : ['CMD ["sleep", "3600"]'];
   const directory = mkdtempSync(join(tmpdir(), 'mesos-jupyter-tiny-'));
   try {
     mkdirSync(join(directory, 'bin'));
@@ -38,22 +44,10 @@ export function makeTinyImage(): TinyImage {
       symlinkSync('busybox', join(directory, 'bin', applet));
     }
     const tar = execFileSync('tar', ['--create', '--directory', directory, '.'], { maxBuffer: 100_000_000 });
-    execFileSync(
-      'docker',
-      [
-        'import',
-        '--change',
-        'ENTRYPOINT ["/bin/sh", "-c"]',
-        '--change',
-        'CMD ["exec sleep 3600"]',
-        '-',
-        name,
-      ],
-      {
-        input: tar,
-        stdio: ['pipe', 'pipe', 'pipe'],
-      },
-    );
+    execFileSync('docker', ['import', ...changes.flatMap((change) => ['--change', change]), '-', name], {
+      input: tar,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
