@@ -24,9 +24,6 @@ export function generationOfFileName(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** Jupyter runs only while its node's last look at the volume is younger than this: longer than GlusterFS' pauses. */
-export const lookLimitS = 60;
-
 /** The notebook token's file within the trusted directory; made once for the cluster, it outlives failovers. */
 export const tokenFileName = 'notebook-token';
 

@@ -369,6 +369,17 @@ export const settingTable = {
     more: 'Shorter: a dead node is noticed sooner. Longer: more patience with a slow network. etcd allows no less than 2.',
     schema: whole(2).default(5),
   }),
+  lookLimitS: setting({
+    kind: 'number',
+    group: 'Behaviour',
+    takes: 'SECONDS',
+    help: 'how long Jupyter may go on without a sight of the shared volume',
+    more:
+      "More than the volume's own pauses (GlusterFS: network.ping-timeout, 42 s unless set), since Jupyter is stopped at this limit. Less: sooner back " +
+      'after a host was lost without a trace, since a new founding waits a sixth longer than this. Change it only after a teardown: tasks of ' +
+      'different limits would wait too short a time for one another.',
+    schema: whole(5).default(60),
+  }),
   killGraceS: setting({
     kind: 'number',
     group: 'Behaviour',
