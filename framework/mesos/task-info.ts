@@ -1,11 +1,5 @@
 /** The TaskInfo of a node: the `docker run` of the design, in the words of Mesos' Docker containerizer. */
-import {
-  containerPaths,
-  lookLimitS,
-  ports,
-  stableName,
-  writeTaskEnvironment,
-} from '../../executor-image/contract.js';
+import { containerPaths, ports, stableName, writeTaskEnvironment } from '../../executor-image/contract.js';
 import type { Launch, Needs } from '../cluster/model.js';
 import type { Settings } from '../config/settings.js';
 import type { Resource, TaskInfo } from './schema/codec.js';
@@ -40,7 +34,7 @@ export function taskInfoFor(
     unproven,
     basePath: settings.basePath,
     leaseTtlS: settings.leaseTtlS,
-    lookLimitS,
+    lookLimitS: settings.lookLimitS,
     cpus: settings.cpus,
     logLevel: settings.logLevel,
   });

@@ -66,6 +66,7 @@ describe('the TaskInfo of a node', () => {
     assert.equal(environment.taskId, founders[1]);
     assert.deepEqual(environment.founders, founders);
     assert.deepEqual(environment.unproven, ['node2.1.efgh']);
+    assert.equal(environment.lookLimitS, 60);
   });
 });
 
