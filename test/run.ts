@@ -68,7 +68,7 @@ async function main(names: readonly string[]): Promise<number> {
     const counts = `${result.passed} passed, ${result.failed} failed${result.skipped > 0 ? `, ${result.skipped} skipped` : ''}`;
     const trouble = result.trouble === undefined ? '' : ` (${result.trouble.split('\n')[0]})`;
     lines.push(
-      `${suite.name.padEnd(10)} ${duration(Date.now() - started).padStart(12)}  ${counts}${trouble}`,
+      `${suite.name.padEnd(12)} ${duration(Date.now() - started).padStart(12)}  ${counts}${trouble}`,
     );
   }
   terminal.say(`\n${lines.join('\n')}`);

@@ -170,8 +170,9 @@ export class StreamReplay {
         this.#rest.push(event);
       }
       if (event.type === 'RESCIND') this.#outstanding.delete(event.rescind.offer_id.value);
+      // One that gets lost is for the master to ask for again.
       if (event.type === 'UPDATE' && this.#acknowledges)
-        void this.#subscription.acknowledge(event.update.status);
+        void this.#subscription.acknowledge(event.update.status).catch(() => {});
     }
   }
 

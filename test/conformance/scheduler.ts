@@ -75,6 +75,7 @@ export class Scheduler {
   readonly #keepsOffers: boolean;
   readonly #tasks = new Map<string, Task>();
   readonly #wanted: { readonly task: Task; readonly launched: () => void }[] = [];
+  readonly #acknowledgements: Promise<void>[] = [];
   #at = 0;
 
   static async subscribe(mesos: TestMesos, options: SubscribeOptions): Promise<Scheduler> {
@@ -125,7 +126,10 @@ export class Scheduler {
         const { status } = event.update;
         const task = this.#tasks.get(status.task_id.value);
         task?.heard(status);
-        if (task?.launch.holds !== true) void this.subscription.acknowledge(status);
+        if (task?.launch.holds !== true) {
+          // One that gets lost is for the master to ask for again.
+          this.#acknowledgements.push(this.subscription.acknowledge(status).catch(() => {}));
+        }
         break;
       }
       default:
@@ -144,10 +148,12 @@ export class Scheduler {
       );
       if (fitting.length === 0) {
         const refuse_seconds = this.#wanted.length > 0 ? 1 : idleRefuseS;
-        void this.subscription.call({
-          type: 'DECLINE',
-          decline: { offer_ids: [offer.id], filters: { refuse_seconds } },
-        });
+        void this.subscription
+          .call({
+            type: 'DECLINE',
+            decline: { offer_ids: [offer.id], filters: { refuse_seconds } },
+          })
+          .catch(() => {});
         continue;
       }
       for (const one of fitting) {
@@ -238,6 +244,11 @@ export class Scheduler {
     const task = await this.launch(launch);
     await task.next('TASK_STARTING');
     return { task, status: await task.next('TASK_RUNNING') };
+  }
+
+  /** Resolves when the master has answered every acknowledgement so far. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#acknowledgements);
   }
 
   /** An offer that is the test's to answer. */
