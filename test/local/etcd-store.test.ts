@@ -425,6 +425,19 @@ describe('a scheduler with its state in etcd', () => {
       if (!nodes.every(({ state }) => state === 'TASK_RUNNING')) return undefined;
       return nodes.map(({ taskId }) => taskId ?? '');
     });
+  /** Code and message of what ends it. */
+  const endOf = (scheduler: Scheduler): Promise<string> => {
+    let end: string | undefined;
+    scheduler.done.then(
+      () => {
+        end = 'stopped';
+      },
+      (error: unknown) => {
+        end = error instanceof CodedError ? `${error.code} ${error.message}` : String(error);
+      },
+    );
+    return waitFor('the scheduler to end', 30_000, () => end);
+  };
   const ids = (): string[] => [...containers.running.values()].flat().sort();
 
   it('is restarted with the same framework id and tasks', async () => {
@@ -515,10 +528,30 @@ describe('a scheduler with its state in etcd', () => {
     const first = await start();
     await running(first);
     await client.delete().key(`${prefix}/lock`);
+    const end = endOf(first);
     // Its stream breaks: the next thing it wants is to subscribe.
-    const told = assert.rejects(first.done, coded('STORE_LOST'));
     await master.stop();
-    await told;
+    assert.match(await end, /^STORE_LOST/);
+  });
+
+  it('sends nothing that it could not store', async () => {
+    const first = await start();
+    const tasks = await running(first);
+    const end = endOf(first);
+    await client.delete().key(`${prefix}/lock`);
+    containers.crashOne(137);
+    assert.match(await end, /^STORE_LOST/);
+    const second = await start();
+    await waitFor(
+      'the second to relaunch',
+      30_000,
+      () => ids().length === 3 && ids().join() !== tasks.join(),
+    );
+    await running(second);
+    // The one relaunch is the second's: task ids end in text that each process has of its own.
+    const suffixes = (await running(second)).map((id) => id.split('.').at(-1));
+    assert.equal(new Set(suffixes).size, 2);
+    assert.equal(containers.launched, 4);
   });
 
   it('sends nothing while etcd is away, and goes on when it is back', async () => {
