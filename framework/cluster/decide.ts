@@ -103,19 +103,22 @@ export function nextTickMs(state: ClusterState): number | undefined {
     state.reconciliation.kind === 'asking' ? state.reconciliation.nextMs : state.reconciliation.implicitMs,
   ];
   if (state.offersSinceMs !== undefined) times.push(state.offersSinceMs + state.spec.offerHoldMs);
-  for (const sinceMs of [state.refoundingSinceMs, state.tearingDownSinceMs]) {
-    if (sinceMs !== undefined) times.push(endsDueMs(state, sinceMs));
+  if (state.tearingDownSinceMs !== undefined) times.push(endsDueMs(state, state.tearingDownSinceMs));
+  if (state.refoundingSinceMs !== undefined && !isAnyAwaited(state)) {
+    times.push(endsDueMs(state, state.refoundingSinceMs));
   }
   if (state.reconciliation.kind === 'asking' && state.reconciliation.holdUntilMs !== undefined) {
     times.push(state.reconciliation.holdUntilMs);
   }
   if (typeof state.launchesFromMs === 'number') times.push(state.launchesFromMs);
   for (const { sentMs } of state.strays) times.push(sentMs + killAgainMs);
-  for (const { phase, healthySinceMs, failures, saidNoQuorum } of state.nodes) {
+  for (const [number, { phase, healthySinceMs, failures, saidNoQuorum }] of state.nodes.entries()) {
     if (phase.kind === 'backingOff') times.push(phase.untilMs);
     if (phase.kind === 'launching' || phase.kind === 'starting') times.push(launchDueMs(phase, state.spec));
     if (phase.kind === 'killing') times.push(phase.sentMs + killAgainMs);
-    if (phase.kind === 'unreachable') times.push(phase.sinceMs + state.spec.unreachableGraceMs);
+    if (phase.kind === 'unreachable' && !isAwaited(state, number)) {
+      times.push(phase.sinceMs + state.spec.unreachableGraceMs);
+    }
     if (healthySinceMs !== undefined && failures > 0) times.push(healthySinceMs + state.spec.healthySpellMs);
     if (phase.kind === 'running' && (saidNoQuorum || generation.pastBefore !== undefined))
       times.push(phase.sinceMs + noQuorumLapseMs);
@@ -160,7 +163,7 @@ function subscribed(turn: Turn, frameworkId: string): void {
     turn.setRecord({ frameworkId });
   }
   turn.set({ connected: true, offers: [], offersSinceMs: undefined, demand: 'open' });
-  if (turn.state.launchesFromMs === 'next') {
+  if (turn.state.launchesFromMs !== undefined) {
     turn.set({ launchesFromMs: turn.now + strangersMs });
     turn.send({ kind: 'reconcile', tasks: [] });
   }
@@ -415,16 +418,24 @@ export function backoffMs(
 
 /** What follows from the state and the time alone; run after every event. */
 function settle(turn: Turn): void {
+  endWaits(turn);
   for (let node = 0; node < turn.state.nodes.length; node++) watch(turn, node);
-  const { launchesFromMs } = turn.state;
-  if (typeof launchesFromMs === 'number' && turn.now >= launchesFromMs)
-    turn.set({ launchesFromMs: undefined });
   killStrays(turn);
   reconcile(turn);
   if (turn.state.tearingDownSinceMs !== undefined) return tearDown(turn, turn.state.tearingDownSinceMs);
   refound(turn);
   place(turn);
   tellDemand(turn);
+}
+
+/** What is waited for after a subscription is waited for only so long. */
+function endWaits(turn: Turn): void {
+  const { launchesFromMs, reconciliation } = turn.state;
+  if (typeof launchesFromMs === 'number' && turn.now >= launchesFromMs)
+    turn.set({ launchesFromMs: undefined });
+  if (reconciliation.kind !== 'asking') return;
+  const { holdUntilMs, ...rest } = reconciliation;
+  if (holdUntilMs !== undefined && turn.now >= holdUntilMs) turn.set({ reconciliation: rest });
 }
 
 /** KILLs of strays that may have been lost. */
@@ -469,6 +480,8 @@ function watch(turn: Turn, number: number): void {
       return;
     case 'unreachable':
       if (task === undefined || turn.now < phase.sinceMs + turn.state.spec.unreachableGraceMs) return;
+      // Its host may be on the way back to a master that has just come to lead.
+      if (isAwaited(turn.state, number)) return;
       turn.setTask({
         ...task,
         end: { reason: `host ${task.hostname} unreachable for too long`, provenDead: false },
@@ -497,6 +510,22 @@ function settleGeneration(turn: Turn): void {
   const { pastBefore, ...generation } = turn.state.record.generation;
   if (pastBefore !== undefined) turn.setRecord({ generation });
 }
+
+/** Whether the node's task has not answered since the subscription, and its answer is still waited for. */
+function isAwaited({ reconciliation, record }: ClusterState, number: number): boolean {
+  const task = record.nodes[number]?.task;
+  return (
+    task !== undefined &&
+    task.end === undefined &&
+    reconciliation.kind === 'asking' &&
+    reconciliation.holdUntilMs !== undefined &&
+    reconciliation.pending.includes(task.id)
+  );
+}
+
+/** A node of which nothing was heard at all since the process started is waited for without end: only Mesos knows. */
+const isAnyAwaited = (state: ClusterState): boolean =>
+  state.nodes.some(({ phase }, number) => phase.kind === 'unconfirmed' || isAwaited(state, number));
 
 function launchDueMs(phase: Extract<Phase, { reconciledMs?: number }>, spec: ClusterSpec): number {
   return phase.reconciledMs === undefined
@@ -543,7 +572,7 @@ const endsDueMs = (state: ClusterState, sinceMs: number): number =>
 /** Rule 10: what is left of a generation without a quorum is killed, its end awaited for a while, the next one begun. */
 function refound(turn: Turn): void {
   // Rule 7: nothing is concluded about tasks that have not answered yet.
-  if (turn.state.nodes.some((node) => node.phase.kind === 'unconfirmed')) return;
+  if (isAnyAwaited(turn.state)) return;
   const { number: generation } = turn.state.record.generation;
   if (!quorumLostForGood(turn.state)) {
     if (turn.state.refoundingSinceMs === undefined) return;
@@ -606,10 +635,6 @@ function killLeft(turn: Turn): void {
 }
 
 function reconcile(turn: Turn): void {
-  if (turn.state.reconciliation.kind === 'asking') {
-    const { holdUntilMs, ...rest } = turn.state.reconciliation;
-    if (holdUntilMs !== undefined && turn.now >= holdUntilMs) turn.set({ reconciliation: rest });
-  }
   const { reconciliation } = turn.state;
   if (reconciliation.kind === 'asking') {
     const pending = askedFor(turn).filter((task) => reconciliation.pending.includes(task.id));

@@ -10,7 +10,11 @@ export function dockerWords(stderr: string): string | undefined {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !executorLog.test(line) && !/^(Run|See) 'docker run --help'/.test(line));
   const said = lines.filter((line) => line.startsWith('docker:')).at(-1) ?? lines.at(-1);
-  return said?.replace(/^docker: /, '').slice(0, 500);
+  // Older clients end the line with a full stop.
+  return said
+    ?.replace(/^docker: /, '')
+    .replace(/\.$/, '')
+    .slice(0, 500);
 }
 
 /** A plain bridge's words, and those of Calico's IPAM (FACTS, Calico, Docker 2). */

@@ -453,6 +453,7 @@ export class World {
     if (
       state.refoundingSinceMs === undefined &&
       quorumLostForGood(state) &&
+      state.reconciliation.kind === 'settled' &&
       state.nodes.every((node) => node.phase.kind !== 'unconfirmed')
     ) {
       throw new Violation(`generation ${state.record.generation.number} is lost, and nothing is done`);

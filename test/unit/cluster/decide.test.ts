@@ -237,7 +237,11 @@ describe('a launch that Docker refuses', () => {
     assert.deepEqual(world.take('explain'), [
       { kind: 'explain', taskId: world.task(0).id, agentId: 'agent-of-host-1' },
     ]);
-    world.send({ kind: 'explained', taskId: world.task(0).id, stderr: 'docker: Error: no such network\n' });
+    world.send({
+      kind: 'explained',
+      taskId: world.task(0).id,
+      stderr: "docker: Error: no such network.\nSee 'docker run --help'.\n",
+    });
     assert.match(
       world.reason(0),
       /relaunch in 2 s, 2nd failure in a row.*status 125\).*: Error: no such network$/,
@@ -545,6 +549,27 @@ describe('a generation', () => {
     world.update(world.task(2).id, 'TASK_KILLED', { message: 'Container exited with status 0' });
     assert.equal(world.state.record.generation.number, 1);
     assert.deepEqual([world.phase(0), world.phase(1), world.phase(2)], ['running', 'running', 'waiting']);
+  });
+
+  it('is not given up by what was known before the connection to the master broke', () => {
+    const unreachableGraceMs = 60_000;
+    const world = World.running({ spec: { unreachableGraceMs } });
+    const ids = [0, 1, 2].map((node) => world.task(node).id) as [string, string, string];
+    world.exit(ids[2], exitCodes.noQuorum);
+    world.offer(['host-3']);
+    world.run(2);
+    for (const id of ids.slice(0, 2)) world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.send({ kind: 'disconnected' });
+    world.pass(unreachableGraceMs);
+    world.subscribe();
+    assert.equal(world.state.refoundingSinceMs, undefined);
+    assert.deepEqual([world.phase(0), world.phase(1)], ['unreachable', 'unreachable']);
+    world.pass(unreachableGraceMs);
+    assert.notEqual(
+      world.state.refoundingSinceMs,
+      undefined,
+      'their silence is waited out as that of a lost host',
+    );
   });
 
   it('kills a task of the former one that was out of reach when that was ended', () => {
