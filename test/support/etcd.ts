@@ -45,8 +45,10 @@ export class Etcd {
     const client = `${tls === undefined ? 'http' : 'https'}://${this.endpoint}`;
     const peer = `http://127.0.0.1:${this.#peerPort}`;
     const server = spawn(
-      etcdProgram(),
+      // It ends with this process, even where that is killed.
+      'setpriv',
       [
+        ...['--pdeathsig', 'KILL', etcdProgram()],
         ...['--name', 'test', '--data-dir', join(this.#directory, 'data')],
         ...['--listen-client-urls', client, '--advertise-client-urls', client],
         ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
