@@ -33,6 +33,7 @@ import {
   rolesOf,
   streamOf,
 } from './records.js';
+import type { Registry } from './registry.js';
 import { add, allocatedTo, reservationsOf, subtract, withoutAllocation } from './resources.js';
 import { validateFramework, validateOffers, validateTask } from './validation.js';
 
@@ -49,8 +50,8 @@ export interface CoreOptions {
   readonly hostReregisterTimeoutMs: number;
   /** Roles that a principal may not use; its subscription is refused (43). */
   readonly forbiddenRoles: ReadonlySet<string>;
-  /** Hosts that the registry of an earlier master names: their tasks are not answered for before they are back. */
-  readonly recoveredHosts: readonly string[];
+  /** Also what an earlier master wrote: the tasks of hosts that it admitted are not answered for before they are back. */
+  readonly registry: Registry;
 }
 
 /** Mesos' default of a filter, and the longest that it takes. */
@@ -70,10 +71,7 @@ export class MasterCore implements MasterLink {
   readonly hosts = new Map<string, MasterHost>();
   readonly offers = new Map<string, MasterOffer>();
   readonly inverseOffers = new Map<string, InverseOfferRecord>();
-  /** When a host became unreachable, in ms since the epoch. */
-  readonly unreachableHosts = new Map<string, number>();
-  readonly goneHosts = new Set<string>();
-  /** Named by the registry, not back yet. */
+  /** Named by the registry of an earlier master, not back yet. */
   readonly recoveredHosts: Set<string>;
   readonly startedAt: number;
 
@@ -85,11 +83,24 @@ export class MasterCore implements MasterLink {
   constructor(options: CoreOptions) {
     this.#options = options;
     this.startedAt = options.clock.now();
-    this.recoveredHosts = new Set(options.recoveredHosts);
+    this.recoveredHosts = new Set(options.registry.admitted);
     this.#every(options.allocationIntervalMs, () => this.allocate());
     if (this.recoveredHosts.size > 0) {
       this.#after(options.hostReregisterTimeoutMs, () => this.#giveUpRecoveredHosts());
     }
+  }
+
+  get #registry(): Registry {
+    return this.#options.registry;
+  }
+
+  /** When a host became unreachable, in ms since the epoch. */
+  get unreachableHosts(): ReadonlyMap<string, number> {
+    return this.#registry.unreachable;
+  }
+
+  get goneHosts(): ReadonlySet<string> {
+    return this.#registry.gone;
   }
 
   get masterInfo(): MasterInfo {
@@ -710,7 +721,7 @@ export class MasterCore implements MasterLink {
     host.pings = this.#every(this.#options.pingIntervalMs, () => this.#ping(host));
     this.hosts.set(id, host);
     this.recoveredHosts.delete(id);
-    this.unreachableHosts.delete(id);
+    this.#registry.admit(id);
     logger.info(`master: host ${registration.hostname} registered as ${id}`);
     this.#takeTasks(host);
     this.allocate();
@@ -820,6 +831,7 @@ export class MasterCore implements MasterLink {
     if (host === undefined) return;
     this.#options.logger.info(`master: host ${host.registration.hostname} unregistered`);
     const message = `Agent ${host.registration.hostname} removed: the agent unregistered`;
+    this.#registry.remove(agentId);
     // TASK_LOST even for those that are PARTITION_AWARE (Master::_removeSlave).
     this.#removeHost(host, { state: 'TASK_LOST', message, reason: 'REASON_AGENT_REMOVED' });
   }
@@ -838,7 +850,7 @@ export class MasterCore implements MasterLink {
     if (host === undefined) return;
     const now = this.#options.clock.now();
     this.#options.logger.info(`master: host ${host.registration.hostname} is unreachable`);
-    this.unreachableHosts.set(agentId, now);
+    this.#registry.markUnreachable(agentId, now);
     this.#removeHost(host, {
       state: 'TASK_UNREACHABLE',
       message: 'health check timed out',
@@ -849,8 +861,7 @@ export class MasterCore implements MasterLink {
 
   /** The operator's word (60 to 66): whatever ran there counts as ended, and the host never comes back. */
   markGone(agentId: string): void {
-    this.goneHosts.add(agentId);
-    this.unreachableHosts.delete(agentId);
+    this.#registry.markGone(agentId);
     this.recoveredHosts.delete(agentId);
     const status = {
       state: 'TASK_GONE_BY_OPERATOR',
@@ -916,7 +927,7 @@ export class MasterCore implements MasterLink {
 
   #giveUpRecoveredHosts(): void {
     const now = this.#options.clock.now();
-    for (const id of this.recoveredHosts) this.unreachableHosts.set(id, now);
+    for (const id of this.recoveredHosts) this.#registry.markUnreachable(id, now);
     this.recoveredHosts.clear();
   }
 

@@ -6,9 +6,11 @@ import type { Logger } from '../../log.js';
 import type { MasterInfo } from '../../mesos/schema/codec.js';
 import { type Clock, systemClock } from './clock.js';
 import { MasterCore } from './core.js';
+import { Election, type ZooKeeperOptions } from './election.js';
 import { handleRequest, type Leadership } from './http.js';
 import type { MasterAddress, MasterLink } from './link.js';
 import { mesosVersion } from './operator.js';
+import { Registry } from './registry.js';
 
 export interface MasterOptions {
   readonly logger: Logger;
@@ -32,11 +34,25 @@ export interface MasterOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** Roles that are refused as an ACL would refuse them. Default none. */
   readonly forbiddenRoles?: readonly string[];
+  /** Stands for election there, and serves while it leads. Without, it always leads. */
+  readonly zookeeper?: ZooKeeperOptions;
+  /** What it knows of hosts; masters of one election share it. Default: one of its own. */
+  readonly registry?: Registry;
   readonly clock?: Clock;
 }
 
+export interface MasterStopOptions {
+  /** What becomes of its session with ZooKeeper; 'runs out' is what happens to a process that is killed. Default 'ends'. */
+  readonly session?: 'ends' | 'runs out';
+}
+
 type State =
-  | { readonly kind: 'running'; readonly server: Server; readonly core: MasterCore }
+  | {
+      readonly kind: 'running';
+      readonly server: Server;
+      readonly info: MasterInfo;
+      readonly core: MasterCore;
+    }
   | { readonly kind: 'stopped' };
 
 export class EmbeddedMaster implements MasterAddress {
@@ -46,6 +62,10 @@ export class EmbeddedMaster implements MasterAddress {
   readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
   readonly #sockets = new Set<Socket>();
+  readonly #registry: Registry;
+  #election: Election | undefined;
+  /** Going on, where a master that has lost its session starts anew by itself. */
+  #rebirth: Promise<void> = Promise.resolve();
   #state: State = { kind: 'stopped' };
   #leadership: Leadership = { kind: 'leading' };
   #port: number;
@@ -53,7 +73,7 @@ export class EmbeddedMaster implements MasterAddress {
   /** Listens, then resolves. Rejects with the system's error (EADDRINUSE) where it cannot. */
   static async start(options: MasterOptions): Promise<EmbeddedMaster> {
     const master = new EmbeddedMaster(options);
-    await master.#start([]);
+    await master.#start();
     return master;
   }
 
@@ -61,6 +81,7 @@ export class EmbeddedMaster implements MasterAddress {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#port = options.port ?? 0;
+    this.#registry = options.registry ?? new Registry();
     this.link = {
       register: (registration, link) => this.#leadingCore()?.register(registration, link),
       update: (agentId, update) => this.#leadingCore()?.update(agentId, update),
@@ -87,13 +108,25 @@ export class EmbeddedMaster implements MasterAddress {
     return this.#state.core;
   }
 
+  get isLeading(): boolean {
+    return this.#leadingCore() !== undefined;
+  }
+
+  /** Runs `listener` whenever it has started, or begins to lead. */
   onStart(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Ends as a process that is killed: connections break, all it knew is gone. Tasks go on. */
-  async stop(): Promise<void> {
+  async stop({ session = 'ends' }: MasterStopOptions = {}): Promise<void> {
+    await this.#rebirth;
+    await this.#stop(session);
+  }
+
+  async #stop(session: 'ends' | 'runs out'): Promise<void> {
+    if (session === 'ends') this.#election?.close();
+    else this.#election?.abandon();
     const state = this.#state;
     if (state.kind === 'stopped') return;
     this.#state = { kind: 'stopped' };
@@ -108,12 +141,9 @@ export class EmbeddedMaster implements MasterAddress {
    * silent about their tasks until they are back; without, it knows nothing (24 to 28).
    */
   async restart(options: { readonly keepRegistry: boolean }): Promise<void> {
-    const hosts =
-      this.#state.kind === 'running'
-        ? [...this.#state.core.hosts.keys(), ...this.#state.core.recoveredHosts]
-        : [];
     await this.stop();
-    await this.#start(options.keepRegistry ? hosts : []);
+    if (!options.keepRegistry) this.#registry.clear();
+    await this.#start();
   }
 
   /** Breaks every connection of a client, as a network does: no event says so. */
@@ -135,7 +165,7 @@ export class EmbeddedMaster implements MasterAddress {
       : undefined;
   }
 
-  async #start(recoveredHosts: readonly string[]): Promise<void> {
+  async #start(): Promise<void> {
     const options = this.#options;
     const clock = this.#clock;
     const server = createServer((request, response) => {
@@ -171,21 +201,61 @@ export class EmbeddedMaster implements MasterAddress {
       });
     });
     this.#port = (server.address() as AddressInfo).port;
-    const core = new MasterCore({
-      clock,
+    const info = this.#masterInfo();
+    this.#state = { kind: 'running', server, info, core: this.#newCore(info) };
+    options.logger.info(`master: listening at ${this.url}`);
+    if (options.zookeeper !== undefined) {
+      this.#leadership = { kind: 'electing' };
+      this.#election = new Election(
+        options.zookeeper,
+        info,
+        options.logger,
+        (leadership) => this.#elected(leadership),
+        () => this.#startAnew(),
+      );
+    }
+    if (this.#leadership.kind === 'leading') for (const listener of this.#listeners) listener();
+  }
+
+  /** Who begins to lead knows what the registry says, and nothing else. */
+  #elected(leadership: Leadership): void {
+    const state = this.#state;
+    if (state.kind === 'stopped' || sameLeadership(leadership, this.#leadership)) return;
+    this.#options.logger.info(
+      `master: ${this.url} ${leadership.kind === 'following' ? `follows ${leadership.leader}` : `is ${leadership.kind}`}`,
+    );
+    if (leadership.kind === 'leading') {
+      state.core.stop();
+      this.#state = { ...state, core: this.#newCore(state.info) };
+    }
+    this.setLeadership(leadership);
+  }
+
+  /** A real master that has lost its session ends its process, and whoever watches it starts it again. */
+  #startAnew(): void {
+    this.#options.logger.warn(`master: ${this.url} has lost its session with ZooKeeper, and starts anew`);
+    this.#rebirth = this.#rebirth
+      .then(() => this.#stop('ends'))
+      .then(() => this.#start())
+      .catch((error: unknown) => {
+        this.#options.logger.error(`master: ${this.url} did not start anew: ${String(error)}`);
+      });
+  }
+
+  #newCore(masterInfo: MasterInfo): MasterCore {
+    const options = this.#options;
+    return new MasterCore({
+      clock: this.#clock,
       logger: options.logger,
-      masterInfo: this.#masterInfo(),
+      masterInfo,
       heartbeatMs: options.heartbeatMs ?? 15_000,
       allocationIntervalMs: options.allocationIntervalMs ?? 1000,
       pingIntervalMs: options.pingIntervalMs ?? 15_000,
       maxMissedPings: options.maxMissedPings ?? 5,
       hostReregisterTimeoutMs: options.hostReregisterTimeoutMs ?? 600_000,
       forbiddenRoles: new Set(options.forbiddenRoles ?? []),
-      recoveredHosts,
+      registry: this.#registry,
     });
-    this.#state = { kind: 'running', server, core };
-    options.logger.info(`master: listening at ${this.url}`);
-    for (const listener of this.#listeners) listener();
   }
 
   #masterInfo(): MasterInfo {
@@ -203,6 +273,8 @@ export class EmbeddedMaster implements MasterAddress {
     };
   }
 }
+
+const sameLeadership = (a: Leadership, b: Leadership): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** MasterInfo.ip is in network byte order, read as little-endian: 127.0.0.1 is 16777343 (FACTS, real master 14). */
 function littleEndian(ip: string): number {
