@@ -38,7 +38,7 @@ const killAgainMs = 10_000;
  * of their own, so a reconciliation can overtake an ACCEPT.
  */
 const acceptInFlightMs = 30_000;
-/** How long a new process listens for tasks that its record does not know before it launches anything. */
+/** How long after a subscription tasks that the record does not know are listened for before anything is launched. */
 const strangersMs = 2_000;
 /** A launch that timed out is reconciled, and killed when that brought nothing for this long. */
 const launchAnswerMs = 10_000;
@@ -163,7 +163,11 @@ function subscribed(turn: Turn, frameworkId: string): void {
     turn.setRecord({ frameworkId });
   }
   turn.set({ connected: true, offers: [], offersSinceMs: undefined, demand: 'open' });
-  if (turn.state.launchesFromMs !== undefined) {
+  // A cluster of which nothing was ever launched has no tasks that could be unknown.
+  if (
+    turn.state.launchesFromMs !== undefined ||
+    turn.state.record.nodes.some(({ task }) => task !== undefined)
+  ) {
     turn.set({ launchesFromMs: turn.now + strangersMs });
     turn.send({ kind: 'reconcile', tasks: [] });
   }

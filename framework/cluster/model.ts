@@ -241,9 +241,8 @@ export interface ClusterState {
   readonly reconciliation: Reconciliation;
   readonly strays: readonly Stray[];
   /**
-   * A process that found a record launches nothing until this time, so that tasks which the record does not know (it was put
-   * back from a copy) are heard of before. Absent when that is over; `next` until it is
-   * subscribed.
+   * Until when nothing is launched, so that tasks which the record does not know (it was put back from a copy) are heard of
+   * before. Absent when that is over; `next` in a process that found a record and is not subscribed yet.
    */
   readonly launchesFromMs?: number | 'next';
   /** Set while every task is brought to its end, on the operator's word. */

@@ -332,6 +332,7 @@ describe('a task that comes back', () => {
     const { world, old } = givenUp();
     world.send({ kind: 'disconnected' });
     world.subscribe();
+    world.pass(10_000);
     world.offer(['host-1', 'host-2']);
     world.pass(1_000);
     assert.deepEqual(world.take('accept'), []);
