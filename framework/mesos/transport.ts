@@ -1,6 +1,6 @@
 /** How the master is reached beyond its address: credentials, and TLS. */
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { readNamedFile } from '../config/files.js';
 import { CodedError, messageOf } from '../errors.js';
 
 export interface Transport {
@@ -29,15 +29,7 @@ export function loadTransport(
   settings: TransportSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Transport {
-  const read = (name: keyof TransportSettings): string | undefined => {
-    const path = settings[name];
-    if (path === undefined) return undefined;
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new CodedError('FILES_UNUSABLE', `${name}: cannot read ${path}: ${messageOf(error)}`);
-    }
-  };
+  const read = (name: keyof TransportSettings) => readNamedFile(settings, name);
   const secret = (read('secretFile') ?? env[secretVariable])?.replace(/\r?\n$/, '');
   if (secret !== undefined && settings.principal === undefined) {
     throw new CodedError(

@@ -1,8 +1,7 @@
 /** The store that the settings ask for. */
-import { readFileSync } from 'node:fs';
+import { readNamedFile } from '../config/files.js';
 import type { Settings } from '../config/settings.js';
 import { parseStoreUrl } from '../config/store-url.js';
-import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { EtcdAccess } from './etcd-client.js';
 import { openFileStore } from './file-store.js';
@@ -46,15 +45,7 @@ export async function openStore(settings: StoreSettings, options: OpenOptions): 
 }
 
 function accessOf(settings: StoreSettings, endpoints: readonly string[]): EtcdAccess {
-  const read = (name: EtcdSettings): string | undefined => {
-    const path = settings[name];
-    if (path === undefined) return undefined;
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new CodedError('FILES_UNUSABLE', `${name}: cannot read ${path}: ${messageOf(error)}`);
-    }
-  };
+  const read = (name: EtcdSettings) => readNamedFile(settings, name);
   const ca = read('storeCaFile');
   const cert = read('storeCertFile');
   const key = read('storeKeyFile');

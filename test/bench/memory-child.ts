@@ -1,10 +1,11 @@
 /** One measurement of memory, in a process of its own: reads a stream from a file as from a socket, and decides on its offers. */
 import { createReadStream } from 'node:fs';
 import { decide, initialState } from '../../framework/cluster/decide.js';
-import type { ClusterEvent, ClusterSpec } from '../../framework/cluster/model.js';
+import type { ClusterEvent } from '../../framework/cluster/model.js';
 import { RecordReader } from '../../framework/mesos/recordio.js';
 import { decodeEvent, type Offer } from '../../framework/mesos/schema/codec.js';
 import { toClusterEvent } from '../../framework/mesos/translate.js';
+import { clusterSpec } from '../support/cluster-spec.js';
 
 export interface MemoryResult {
   readonly offers: number;
@@ -20,21 +21,6 @@ export interface MemoryResult {
   readonly decideMs: number;
 }
 
-const spec: ClusterSpec = {
-  addresses: ['198.51.100.100', '198.51.100.101', '198.51.100.102'],
-  needs: { cpus: 1, memMb: 2048, diskMb: 0 },
-  constraints: [],
-  launchTimeoutMs: 600_000,
-  unreachableGraceMs: 600_000,
-  killGraceMs: 20_000,
-  backoffMinMs: 1_000,
-  backoffMaxMs: 60_000,
-  healthySpellMs: 60_000,
-  offerHoldMs: 500,
-  declineMs: 3_600_000,
-  canReleaseAddress: false,
-};
-
 async function measure(file: string): Promise<MemoryResult> {
   const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
   const heapMb = (): number => {
@@ -45,7 +31,7 @@ async function measure(file: string): Promise<MemoryResult> {
   const peakRssMb = (): number => process.resourceUsage().maxRSS / 1024;
   // As the scheduler's shell does: whole offers by their ids, beside the core's state.
   const inHand = new Map<string, Offer>();
-  let state = initialState(spec, undefined, 'bench');
+  let state = initialState(clusterSpec, undefined, 'bench');
   let now = 0;
   let launched = 0;
   const take = (event: ClusterEvent): void => {
@@ -67,7 +53,7 @@ async function measure(file: string): Promise<MemoryResult> {
   const held = heapMb();
   const decided = performance.now();
   for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) take(event);
-  now = spec.offerHoldMs;
+  now = clusterSpec.offerHoldMs;
   take({ kind: 'tick' });
   const end = performance.now();
   const left = inHand.size;

@@ -219,7 +219,7 @@ export class Mesos {
   }
 
   rescindOne(): void {
-    const offer = this.#world.random.pick([...this.offers.values()]);
+    const offer = this.#world.random.pickIfAny([...this.offers.values()]);
     if (offer === undefined) return;
     this.offers.delete(offer.id);
     this.#toScheduler({ kind: 'rescinded', offerId: offer.id });

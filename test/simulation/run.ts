@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { Random } from './random.js';
+import { SeededRandom } from '../support/random.js';
 import { Violation, World, type WorldOptions } from './world.js';
 
 /** After the last fault, all must be well within this virtual time: the longest waits are Mesos' 75 s, the grace, and backoff. */
@@ -10,8 +10,8 @@ export const convergenceMs = 20 * 60_000;
 
 /** The shape of the cluster that a seed makes. */
 export function optionsFor(seed: number): WorldOptions {
-  const random = new Random(seed ^ 0x5eed);
-  const [nodes = 3, hosts = 2] = random.pick([
+  const random = new SeededRandom(seed ^ 0x5eed);
+  const [nodes = 3, hosts = 2] = random.pickIfAny([
     [1, 2],
     [3, 2],
     [3, 3],
@@ -24,10 +24,10 @@ export function optionsFor(seed: number): WorldOptions {
     nodes,
     hosts,
     faults: {
-      lostUpdate: random.pick([0, 0.1, 0.3]) ?? 0,
-      repeatedUpdate: random.pick([0, 0.2]) ?? 0,
-      crashBetweenActions: random.pick([0, 0.002, 0.02]) ?? 0,
-      everyMs: random.pick([5_000, 20_000, 60_000, 200_000]) ?? 20_000,
+      lostUpdate: random.pickIfAny([0, 0.1, 0.3]) ?? 0,
+      repeatedUpdate: random.pickIfAny([0, 0.2]) ?? 0,
+      crashBetweenActions: random.pickIfAny([0, 0.002, 0.02]) ?? 0,
+      everyMs: random.pickIfAny([5_000, 20_000, 60_000, 200_000]) ?? 20_000,
     },
   };
 }

@@ -7,10 +7,11 @@ import type {
   ClusterSpec,
   ClusterState,
 } from '../../framework/cluster/model.js';
+import { clusterSpec } from '../support/cluster-spec.js';
+import { SeededRandom } from '../support/random.js';
 import { VirtualClock } from './clock.js';
 import { type Container, Containers } from './containers.js';
 import { Mesos } from './mesos.js';
-import { Random } from './random.js';
 
 export interface Faults {
   /** Probabilities, of each single message. */
@@ -31,21 +32,6 @@ export const noFaults: Faults = {
 export class Violation extends Error {
   override readonly name = 'Violation';
 }
-
-export const spec: ClusterSpec = {
-  addresses: ['a', 'b', 'c'],
-  needs: { cpus: 1, memMb: 1024, diskMb: 0 },
-  constraints: [],
-  launchTimeoutMs: 300_000,
-  unreachableGraceMs: 120_000,
-  killGraceMs: 10_000,
-  backoffMinMs: 1_000,
-  backoffMaxMs: 120_000,
-  healthySpellMs: 60_000,
-  offerHoldMs: 500,
-  declineMs: 3_600_000,
-  canReleaseAddress: false,
-};
 
 /** The decision function under test; a mutation of it takes its place when the checker itself is checked. */
 export type Decide = typeof decide;
@@ -69,7 +55,7 @@ interface Process {
 
 export class World {
   readonly clock = new VirtualClock();
-  readonly random: Random;
+  readonly random: SeededRandom;
   readonly containers: Containers;
   readonly mesos: Mesos;
   faults: Faults;
@@ -95,10 +81,10 @@ export class World {
   constructor(options: WorldOptions) {
     this.#options = options;
     this.#decide = options.decide ?? decide;
-    this.random = new Random(options.seed);
+    this.random = new SeededRandom(options.seed);
     this.faults = options.faults;
     this.#spec = {
-      ...spec,
+      ...clusterSpec,
       addresses: Array.from({ length: options.nodes }, (_, node) => `address-${node}`),
     };
     this.containers = new Containers(this);
@@ -313,8 +299,8 @@ export class World {
 
   #fault(): void {
     const { random, mesos } = this;
-    const host = random.pick(mesos.hosts);
-    const container = random.pick(this.containers.running);
+    const host = random.pickIfAny(mesos.hosts);
+    const container = random.pickIfAny(this.containers.running);
     const kind = random.between(0, 49) === 0 ? 10 : random.between(0, 9);
     switch (kind) {
       case 0:
@@ -360,7 +346,7 @@ export class World {
       case 9:
         return mesos.rescindOne();
       case 10: {
-        const backup = random.pick(this.#backups);
+        const backup = random.pickIfAny(this.#backups);
         if (backup === undefined) return;
         this.#crash('and its store is put back from a copy');
         this.#stored = backup;

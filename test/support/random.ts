@@ -21,9 +21,13 @@ export class SeededRandom {
   }
 
   pick<T>(items: readonly T[]): T {
-    const item = items[Math.floor(this.next() * items.length)];
+    const item = this.pickIfAny(items);
     if (item === undefined) throw new RangeError('nothing to pick from');
     return item;
+  }
+
+  pickIfAny<T>(items: readonly T[]): T | undefined {
+    return items[Math.floor(this.next() * items.length)];
   }
 
   chance(probability: number): boolean {

@@ -13,20 +13,9 @@ import type {
   TaskState,
 } from '../../../framework/cluster/model.js';
 
-export const spec: ClusterSpec = {
-  addresses: ['198.51.100.100', '198.51.100.101', '198.51.100.102'],
-  needs: { cpus: 1, memMb: 512, diskMb: 0 },
-  constraints: [],
-  launchTimeoutMs: 300_000,
-  unreachableGraceMs: 120_000,
-  killGraceMs: 10_000,
-  backoffMinMs: 1_000,
-  backoffMaxMs: 120_000,
-  healthySpellMs: 60_000,
-  offerHoldMs: 500,
-  declineMs: 3_600_000,
-  canReleaseAddress: false,
-};
+import { clusterSpec } from '../../support/cluster-spec.js';
+
+export const spec = clusterSpec;
 
 export type Kind = Action['kind'];
 export type ActionOf<K extends Kind> = Extract<Action, { kind: K }>;
@@ -40,7 +29,11 @@ export class World {
   #uuids = 0;
 
   constructor(options: { spec?: Partial<ClusterSpec>; record?: ClusterRecord; idSuffix?: string } = {}) {
-    this.state = initialState({ ...spec, ...options.spec }, options.record, options.idSuffix ?? 'aaaa');
+    this.state = initialState(
+      { ...clusterSpec, ...options.spec },
+      options.record,
+      options.idSuffix ?? 'aaaa',
+    );
   }
 
   send(event: ClusterEvent): Action[] {
