@@ -7,6 +7,7 @@
  *   MESOS_JUPYTER_TEST_NETWORK   a Docker network with fixed addresses; without it a bridge is made
  *   MESOS_JUPYTER_TEST_IPS       three addresses of it, with commas
  *   MESOS_JUPYTER_TEST_SHARED    a directory that the hosts share; without it a temporary one of this machine
+ *   MESOS_JUPYTER_TEST_LONG      if set, what takes minutes in the field takes minutes here
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,13 +15,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
+import { containerPaths, type NodeStatus, tokenFileName } from '../../executor-image/contract.js';
 import { EmbeddedHost } from '../../framework/local/host/host.js';
 import { EmbeddedMaster } from '../../framework/local/master/master.js';
 import { packageRoot } from '../../framework/local/package.js';
 import { silentLogger } from '../../framework/log.js';
 import { ClusterAccess } from '../support/cluster-access.js';
 import { createTestNetwork, docker, imageUnderTest, uniqueName } from '../support/docker.js';
+import { jupyterAnswersInside, statusInside } from '../support/inside.js';
+import { dropPacketsTo } from '../support/packets.js';
 import { waitFor } from '../support/wait.js';
 
 export const program = join(packageRoot, 'dist/framework/main.js');
@@ -31,7 +34,20 @@ export interface MasterTask {
   readonly slave_id: string;
 }
 
+/** For tests that bring about what only a Mesos of their own lets them. */
+export interface DeploymentOptions {
+  /** How many hosts the embedded Mesos has. Default 2. */
+  readonly hostCount?: number;
+  /** How often the embedded master asks its hosts whether they are there. */
+  readonly pingIntervalMs?: number;
+  /** Whether all that this machine sends to the nodes is dropped, as on Calico where the scheduler's host is not let in. */
+  readonly dropsPackets?: boolean;
+}
+
 interface Surroundings {
+  /** Of the embedded Mesos, if it is one. */
+  readonly hosts: readonly EmbeddedHost[];
+  readonly dropsPackets: boolean;
   readonly master: string;
   readonly network: string;
   readonly addresses: readonly string[];
@@ -54,10 +70,32 @@ export class Deployment extends ClusterAccess {
     this.addresses = around.addresses;
   }
 
-  static async create(size = 3): Promise<Deployment> {
+  static async create(size = 3, options: DeploymentOptions = {}): Promise<Deployment> {
     imageUnderTest();
     const scratch = mkdtempSync(join(tmpdir(), 'mesos-jupyter-e2e-'));
-    return new Deployment(await surroundings(size, scratch), scratch);
+    return new Deployment(await surroundings(size, scratch, options), scratch);
+  }
+
+  /** The host of the embedded Mesos that the node's present task runs on. */
+  hostOf(node: number): EmbeddedHost {
+    const host = this.#around.hosts.find(({ taskIds }) =>
+      taskIds.some((id) => id.startsWith(`node${node}.`)),
+    );
+    if (host === undefined) throw new Error(`no host of the embedded Mesos runs a task of node ${node}`);
+    return host;
+  }
+
+  override async status(node: number): Promise<NodeStatus> {
+    return this.#around.dropsPackets ? statusInside(this.container(node)) : super.status(node);
+  }
+
+  override async serving(nodes: readonly number[] = this.nodes): Promise<number[]> {
+    if (!this.#around.dropsPackets) return super.serving(nodes);
+    const containers = this.containers();
+    const answers = await Promise.all(
+      nodes.map((node) => jupyterAnswersInside(containers.get(this.address(node))?.[0] ?? 'none')),
+    );
+    return nodes.filter((_, position) => answers[position]);
   }
 
   get master(): string {
@@ -200,9 +238,14 @@ export class Deployment extends ClusterAccess {
   }
 }
 
-async function surroundings(size: number, scratch: string): Promise<Surroundings> {
+async function surroundings(
+  size: number,
+  scratch: string,
+  options: DeploymentOptions,
+): Promise<Surroundings> {
   const undo: (() => unknown)[] = [];
-  const master = process.env['MESOS_MASTER'] ?? (await embeddedMesos(scratch, undo));
+  const hosts: EmbeddedHost[] = [];
+  const master = process.env['MESOS_MASTER'] ?? (await embeddedMesos(scratch, undo, hosts, options));
   const given = process.env['MESOS_JUPYTER_TEST_NETWORK'];
   let network: string;
   let addresses: string[];
@@ -212,11 +255,14 @@ async function surroundings(size: number, scratch: string): Promise<Surroundings
   } else {
     const made = await createTestNetwork('mesos-jupyter-e2e');
     undo.push(() => made.remove());
+    if (options.dropsPackets) undo.push(await dropPacketsTo(made.subnet));
     network = made.name;
     addresses = Array.from({ length: size }, (_, node) => made.address(10 + node));
   }
   const shared = process.env['MESOS_JUPYTER_TEST_SHARED'] ?? mkdtempSync(join(scratch, 'shared-'));
   return {
+    hosts,
+    dropsPackets: options.dropsPackets ?? false,
     master,
     network,
     addresses,
@@ -228,9 +274,18 @@ async function surroundings(size: number, scratch: string): Promise<Surroundings
   };
 }
 
-async function embeddedMesos(scratch: string, undo: (() => unknown)[]): Promise<string> {
-  const master = await EmbeddedMaster.start({ logger: silentLogger });
-  for (const name of ['host-1', 'host-2']) {
+async function embeddedMesos(
+  scratch: string,
+  undo: (() => unknown)[],
+  hosts: EmbeddedHost[],
+  { hostCount = 2, pingIntervalMs }: DeploymentOptions,
+): Promise<string> {
+  const master = await EmbeddedMaster.start({
+    logger: silentLogger,
+    ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
+  });
+  for (let number = 1; number <= hostCount; number++) {
+    const name = `host-${number}`;
     const host = await EmbeddedHost.start({
       master,
       name,
@@ -238,6 +293,7 @@ async function embeddedMesos(scratch: string, undo: (() => unknown)[]): Promise<
       workDirectory: join(scratch, name),
       logger: silentLogger,
     });
+    hosts.push(host);
     undo.push(() => host.stop());
   }
   undo.push(() => master.stop());

@@ -1,17 +1,77 @@
-/** Whether Jupyter answers, asked in the container's own network namespace: from outside, a node that is cut off is not seen. */
+/**
+ * What a container's own network namespace answers, asked by a shell in there: from outside, a node that is cut off, or that
+ * nothing may be sent to, is exactly the one that is not seen.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { containerPaths, type NodeStatus, ports, tokenFileName } from '../../executor-image/contract.js';
 import { docker } from './docker.js';
 
+/** $1 port, $2 path. The token is read in there, so that it is in no argument. */
 const ask = `
-exec 3<>/dev/tcp/127.0.0.1/8888
-printf 'GET /notebook/api HTTP/1.0\\r\\n\\r\\n' >&3
-IFS= read -r -t 2 line <&3
-case $line in HTTP/1.?\\ 200*) ;; *) exit 1 ;; esac
+exec 3<>"/dev/tcp/127.0.0.1/$1"
+token=$(timeout 1 cat ${containerPaths.trusted}/${tokenFileName} || true)
+printf 'GET %s HTTP/1.0\\r\\nAuthorization: token %s\\r\\n\\r\\n' "$2" "$token" >&3
+timeout 2 cat <&3
 `;
+
+/** @throws when nothing listens there, or the container is gone or paused */
+export async function getInside(
+  container: string,
+  port: number,
+  path: string,
+): Promise<{ status: number; body: string }> {
+  const answer = await docker('exec', container, 'bash', '-c', ask, 'bash', String(port), path);
+  const status = /^HTTP\/1\.\d (\d{3})/.exec(answer)?.[1];
+  if (status === undefined) throw new Error(`${container} answers ${JSON.stringify(answer.slice(0, 100))}`);
+  return { status: Number(status), body: answer.slice(answer.search(/\r?\n\r?\n/)).trim() };
+}
 
 /** False, too, for a container that is gone, or paused: nothing runs there. */
 export function jupyterAnswersInside(container: string): Promise<boolean> {
-  return docker('exec', container, 'bash', '-c', ask).then(
-    () => true,
+  return getInside(container, ports.notebook, '/notebook/api').then(
+    ({ status }) => status === 200,
     () => false,
   );
+}
+
+export async function statusInside(container: string): Promise<NodeStatus> {
+  return JSON.parse((await getInside(container, ports.nodeAgent, '/status')).body) as NodeStatus;
+}
+
+/** Asks all containers again and again whether Jupyter answers there, and notes when it does in two at once. */
+export class JupyterRecorder {
+  readonly doubles: string[] = [];
+  rounds = 0;
+  #isOver = false;
+  #resumedAt = Number.NEGATIVE_INFINITY;
+  readonly #run: Promise<void>;
+
+  /** @param containers those to ask, anew in each round */
+  constructor(containers: () => readonly string[]) {
+    this.#run = this.#record(containers);
+  }
+
+  /** A container was resumed: until its node agent runs again it may answer for a moment (docs/node-agent.md). */
+  resumed(): void {
+    this.#resumedAt = performance.now();
+  }
+
+  async #record(containers: () => readonly string[]): Promise<void> {
+    while (!this.#isOver) {
+      const all = containers();
+      const began = performance.now();
+      const answers = await Promise.all(all.map(jupyterAnswersInside));
+      const serving = all.filter((_, position) => answers[position]);
+      if (serving.length > 1 && began > this.#resumedAt + 500) {
+        this.doubles.push(`${new Date().toISOString()}: ${serving.join(', ')}`);
+      }
+      this.rounds += 1;
+      await delay(100);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#run;
+  }
 }

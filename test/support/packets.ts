@@ -1,0 +1,53 @@
+/** Packets that do not arrive: by iptables on this machine, or in a container's network namespace. Needs root. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { docker } from './docker.js';
+
+/** Keeps a rule as long as somebody holds its standard input open: however the test ends, the rule goes. */
+const keepRule = `
+trap '' INT TERM HUP
+iptables -w -I "$@" && echo there
+cat > /dev/null
+iptables -w -D "$@"
+`;
+
+/** Drops all that this machine itself sends to `subnet` (not what containers there send to one another). */
+export async function dropPacketsTo(subnet: string): Promise<() => Promise<void>> {
+  const keeper = spawn('sh', ['-c', keepRule, 'sh', 'OUTPUT', '-d', subnet, '-j', 'DROP'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
+  await Promise.race([
+    once(keeper.stdout, 'data'),
+    once(keeper, 'exit').then(() => Promise.reject(new Error('iptables refuses the rule'))),
+  ]);
+  return async () => {
+    const ended = once(keeper, 'exit');
+    keeper.stdin.end();
+    await ended;
+  };
+}
+
+const cutOffRules = [
+  ['INPUT', '!', '-i', 'lo', '-j', 'DROP'],
+  ['OUTPUT', '!', '-o', 'lo', '-j', 'DROP'],
+];
+
+async function inNamespaceOf(container: string, ...command: readonly string[]): Promise<void> {
+  const pid = await docker('inspect', '-f', '{{.State.Pid}}', container);
+  execFileSync('nsenter', ['-t', pid, '-n', ...command], { stdio: 'pipe' });
+}
+
+/** Cuts a container off from everything but itself and its volumes. */
+export async function cutOff(container: string): Promise<void> {
+  for (const rule of cutOffRules) await inNamespaceOf(container, 'iptables', '-w', '-I', ...rule);
+}
+
+export async function connectAgain(container: string): Promise<void> {
+  for (const rule of cutOffRules) await inNamespaceOf(container, 'iptables', '-w', '-D', ...rule);
+}
+
+/** Drops what `address` sends to a container; nothing of it can become a connection then. */
+export async function dropFrom(container: string, address: string): Promise<void> {
+  await inNamespaceOf(container, 'iptables', '-w', '-I', 'INPUT', '-s', address, '-j', 'DROP');
+}
