@@ -10,10 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { containerPaths } from '../../executor-image/contract.js';
+import { containerPaths, generationOfFileName } from '../../executor-image/contract.js';
 import { stateDirectory } from '../config/paths.js';
 import { CodedError, messageOf } from '../errors.js';
-import { isRoot, takeOwnership } from './as-root.js';
+import { asRoot, isRoot, takeOwnership } from './as-root.js';
 
 export interface LocalDirectories {
   /** The directory that stands for the shared volume. */
@@ -28,6 +28,7 @@ export interface LocalDirectories {
 const runsDirectory = () => join(stateDirectory(), 'local');
 const imageFile = 'image';
 const notebooks = relative(containerPaths.shared, containerPaths.notebooks);
+const trusted = relative(containerPaths.shared, containerPaths.trusted);
 
 /** @throws CodedError FILES_UNUSABLE, naming the directory that cannot be made. */
 export function makeDirectories(
@@ -79,6 +80,26 @@ export async function removeDirectories(instance: string, now: Date): Promise<st
     return kept;
   } catch (error) {
     throw new CodedError('CLEANUP_FAILED', `${own} could not be removed: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Takes the generations' files out of a shared directory that is kept, once all containers are gone: there is nobody left to
+ * fence off, and the next run, which begins with generation 1, would take them for those of tasks that may live.
+ */
+export async function forgetGenerations(shared: string, image: string): Promise<void> {
+  const directory = join(shared, trusted);
+  try {
+    if (!isRoot) {
+      const found = ['-maxdepth', '1', '-name', 'generation-*', '-delete'];
+      await asRoot(image, shared, ['find', `/directory/${trusted}`, ...found]);
+      return;
+    }
+    for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+      if (generationOfFileName(name) !== undefined) rmSync(join(directory, name), { force: true });
+    }
+  } catch (error) {
+    throw new CodedError('CLEANUP_FAILED', `${directory} could not be tidied up: ${messageOf(error)}`);
   }
 }
 

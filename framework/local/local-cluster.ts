@@ -6,7 +6,7 @@ import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Scheduler, startScheduler } from '../scheduler.js';
 import { throwIfStopped } from './command.js';
-import { type LocalDirectories, makeDirectories } from './directories.js';
+import { forgetGenerations, type LocalDirectories, makeDirectories } from './directories.js';
 import { ensureDocker } from './docker.js';
 import { followCluster } from './follow.js';
 import { EmbeddedHost } from './host/host.js';
@@ -73,6 +73,10 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
 
   const master = await startMaster(options.port, logger);
   undo.add('the master', () => master.stop());
+  let hasScheduler = false;
+  undo.add('what stands for its generations', async () => {
+    if (hasScheduler && directories.sharedIsGiven) await forgetGenerations(directories.shared, image);
+  });
   for (const name of hostNames) {
     const host = await EmbeddedHost.start({
       master,
@@ -84,6 +88,7 @@ async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
     undo.add(`${name} and its containers`, () => host.stop());
   }
   throwIfStopped(signal);
+  hasScheduler = true;
   const scheduler = await startScheduler(
     completeSettings(settings, {
       master: master.url,

@@ -34,7 +34,9 @@ describe('a cluster that loses its quorum, and whose nodes the scheduler never r
     cluster = await Deployment.create(3, { hostCount: 3, pingIntervalMs: 1000, dropsPackets: true });
     recorder = new JupyterRecorder(() => [...cluster.containers().values()].flat());
     cluster.startScheduler(...schedulerFlags);
-    holder = await cluster.settled(settleMs);
+    holder = await cluster.settled(settleMs).catch((error: Error) => {
+      throw new Error(`${error.message}\n${cluster.log}`);
+    });
     ({ token } = cluster);
     await cluster.shell(holder, 'echo through everything > /root/sharedfiles/notebooks/kept.txt');
     copyFileSync(cluster.stateFile, oldState());
