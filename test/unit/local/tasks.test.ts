@@ -288,7 +288,13 @@ test('a host that is drained: its tasks are killed with REASON_AGENT_DRAINING, n
       type: 'DRAIN_AGENT',
       drain_agent: { agent_id: offer.agent_id, max_grace_period: { seconds: 5 } },
     });
-    assert.equal(task.kills.length, 1);
+    assert.deepEqual(task.kills, [{ grace_period: { nanoseconds: 5e9 } }]);
+    // What the captured call has is no field of a google.protobuf.Duration, and so no grace at all: its task was gone in 0.1 s.
+    await operator({
+      type: 'DRAIN_AGENT',
+      drain_agent: { agent_id: offer.agent_id, max_grace_period: { nanoseconds: 5e9 } },
+    });
+    assert.deepEqual(task.kills[1], { grace_period: { nanoseconds: 0 } });
     task.report({ state: 'TASK_KILLING', source: 'SOURCE_EXECUTOR' });
     assert.equal((await scheduler.update('TASK_KILLING')).reason, 'REASON_AGENT_DRAINING');
     task.exited(137);
