@@ -28,6 +28,13 @@ import { waitFor } from '../support/wait.js';
 
 export const program = join(packageRoot, 'dist/framework/main.js');
 
+/** Without what is meant for the tests: the scheduler refuses variables with its prefix that are no settings. */
+function schedulersEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('MESOS_JUPYTER_TEST_')),
+  );
+}
+
 export interface MasterTask {
   readonly id: string;
   readonly state: string;
@@ -130,6 +137,7 @@ export class Deployment extends ClusterAccess {
   startScheduler(...more: string[]): void {
     const child = spawn(process.execPath, [program, 'run', ...this.flags, ...more], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: schedulersEnvironment(),
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
@@ -159,7 +167,7 @@ export class Deployment extends ClusterAccess {
         ...[program, 'teardown', '--master', this.master, '--framework-name', this.frameworkName],
         ...['--state-file', this.stateFile],
       ],
-      { timeout: 60_000 },
+      { timeout: 60_000, env: schedulersEnvironment() },
     );
     return stdout;
   }
