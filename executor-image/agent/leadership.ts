@@ -15,6 +15,7 @@ import { Lease, LeaseGone } from './lease.js';
 import type { Log } from './log.js';
 import type { Looks } from './looks.js';
 import type { Notebook } from './notebook.js';
+import { memberThatSees } from './sight.js';
 
 const contendEveryMs = 1000;
 
@@ -169,10 +170,7 @@ export class Leadership {
     const statuses = await Promise.all(
       others.map(({ address }) => askNodeAgent(address, 500).catch(() => undefined)),
     );
-    const seeing = statuses
-      .filter((status) => status?.ready && status.etcd.memberId !== undefined && status.volume?.fresh)
-      .sort((a, b) => (a?.volume.lookAgeS ?? 0) - (b?.volume.lookAgeS ?? 0));
-    return seeing[0]?.etcd.memberId;
+    return memberThatSees(statuses);
   }
 
   async #moveLeader(memberId: string): Promise<void> {

@@ -6,9 +6,7 @@ import { Alarm, bootClockMs } from './clock.js';
 import { messageOf, NodeEnd } from './errors.js';
 import { listTrusted, sightOf } from './generation.js';
 import type { Log } from './log.js';
-
-/** A holder that has not seen the volume for so many limits hands over to a node that has. */
-const limitsToHandOver = 2;
+import { freshUntilMs, handsOverFromMs } from './sight.js';
 
 export class Looks {
   /** Called after each look that saw this generation's file. */
@@ -27,14 +25,14 @@ export class Looks {
     this.#limitMs = limitS * 1000;
   }
 
-  /** Age of the last look that counts, from its start: what it saw may have been so only then. */
+  /** Age of the last look that counts. */
   get ageMs(): number | undefined {
     return this.#lastStartedAtMs === undefined ? undefined : bootClockMs() - this.#lastStartedAtMs;
   }
 
   /** Until when, on the boot clock, the last look lets Jupyter run. */
   get freshUntilMs(): number {
-    return this.#lastStartedAtMs === undefined ? 0 : this.#lastStartedAtMs + this.#limitMs;
+    return freshUntilMs(this.#lastStartedAtMs, this.#limitMs);
   }
 
   get fresh(): boolean {
@@ -42,7 +40,7 @@ export class Looks {
   }
 
   get isTooOldToHold(): boolean {
-    return bootClockMs() >= this.freshUntilMs + (limitsToHandOver - 1) * this.#limitMs;
+    return bootClockMs() >= handsOverFromMs(this.#lastStartedAtMs, this.#limitMs);
   }
 
   /** For how long this generation's file is known to have been there. */
