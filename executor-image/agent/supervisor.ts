@@ -146,7 +146,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
 function reasonOf(etcd: EtcdMember, heartbeat: Heartbeat, looks: Looks): string {
   if (!etcd.serves) {
     if (etcd.start === undefined || etcd.standing.role === 'learner') return etcd.reason;
-    return `etcd knows no leader, as a majority of its voters must run (${etcd.reason})`;
+    return 'etcd has no leader yet: a majority of its voters has to run';
   }
   if (!heartbeat.heard) return 'the cluster does not hear this node';
   if (!looks.fresh)
