@@ -19,12 +19,15 @@ export interface FenceView {
   readonly seenForMs?: number;
 }
 
+/** Ending a Jupyter takes the same time whatever the limit. */
+const leastMarginMs = 3000;
+
 /**
  * Beyond the looks' limit: for a Jupyter of an earlier generation to be stopped in when its node's last look grows too old, and
  * for clocks that do not run alike.
  */
 export function fenceMarginMs(lookLimitMs: number): number {
-  return lookLimitMs / 6;
+  return Math.max(leastMarginMs, lookLimitMs / 6);
 }
 
 /**

@@ -376,7 +376,7 @@ export const settingTable = {
     help: 'how long Jupyter may go on without a sight of the shared volume',
     more:
       "More than the volume's own pauses (GlusterFS: network.ping-timeout, 42 s unless set), since Jupyter is stopped at this limit. Less: sooner back " +
-      'after a host was lost without a trace, since a new founding waits a sixth longer than this. Change it only after a teardown: tasks of ' +
+      'after a host was lost without a trace, since a new founding waits for this and a sixth (3 s at least) more. Change it only after a teardown: tasks of ' +
       'different limits would wait too short a time for one another.',
     schema: whole(5).default(60),
   }),

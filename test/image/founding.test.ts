@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { fenceMarginMs } from '../../executor-image/agent/fence.js';
 import { exitCodes, generationFileName } from '../../executor-image/contract.js';
 import { docker, exitStatusOf, logsOf } from '../support/docker.js';
 import { HangingMount, whyNoHangingMount } from '../support/hanging-mount.js';
@@ -117,7 +118,7 @@ describe('generations that follow one another', () => {
     t.diagnostic(
       `the generation’s file is there → Jupyter answers: ${Math.round(waited)} ms, at a limit of ${lookLimitS} s`,
     );
-    assert.ok(waited >= lookLimitS * 1000 * (1 + 1 / 6) - 300, `${waited}`);
+    assert.ok(waited >= lookLimitS * 1000 + fenceMarginMs(lookLimitS * 1000) - 300, `${waited}`);
     const holder = await cluster.settled(20_000);
     assert.equal((await cluster.status(holder)).fenced, true);
   });
