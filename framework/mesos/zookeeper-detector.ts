@@ -1,10 +1,11 @@
 /** Follows the masters' election in ZooKeeper: one ephemeral node a master below a path, the lowest number leads. */
 import { EventEmitter, once } from 'node:events';
-import zookeeper, { type Client } from 'node-zookeeper-client';
+import type { Client } from 'node-zookeeper-client';
 import { z } from 'zod';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { MasterDetector } from './detector.js';
+import { createSession } from './zookeeper-session.js';
 
 /** ZooKeeper forgets a client that it has not heard of for this long. */
 const sessionTimeoutMs = 10_000;
@@ -81,10 +82,7 @@ export class ZooKeeperDetector implements MasterDetector {
   }
 
   #connect(): Client {
-    const client = zookeeper.createClient(this.#servers, {
-      sessionTimeout: sessionTimeoutMs,
-      spinDelay: againMs,
-    });
+    const client = createSession({ servers: this.#servers, sessionTimeoutMs, againMs });
     client.on('connected', () => this.#look(client));
     // While ZooKeeper is out of reach the last known leader stands: it may lead on, and if not, it says so.
     client.on('disconnected', () => this.#logger.debug(`disconnected from ZooKeeper at ${this.#servers}`));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Client } from 'node-zookeeper-client';
 import { silentLogger } from '../../framework/log.js';
@@ -84,6 +85,43 @@ describe('the leading master, found in a real ZooKeeper', () => {
     const [received] = await masters[1].calls('SUBSCRIBE');
     assert.equal(received?.call.framework_id?.value, 'f-1');
     assert.equal(masters[0].received.length, 1);
+  });
+
+  it('is found, and followed, although ZooKeeper falls silent on connections that stand', async () => {
+    // As a server that is just starting does, or a machine that is gone without a word. Any connection but the first works, until it is frozen.
+    const sockets: Socket[] = [];
+    const frozen = new Set<Socket>();
+    let connections = 0;
+    const gate = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => {});
+      connections += 1;
+      if (connections === 1) return;
+      const inner = connect(zookeeper.port, '127.0.0.1');
+      sockets.push(inner);
+      inner.on('error', () => {});
+      socket.on('data', (data) => !frozen.has(socket) && inner.write(data));
+      inner.on('data', (data) => !frozen.has(socket) && socket.write(data));
+      inner.on('close', () => !frozen.has(socket) && socket.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(gate, 'listening');
+    const { port } = gate.address() as { port: number };
+    await stand(masters[0]);
+    await stand(masters[1]);
+    const detector = createDetector(`zk://127.0.0.1:${port}${path}`, { secure: false, logger: silentLogger });
+    try {
+      assert.equal((await detector.next(AbortSignal.timeout(60_000))).port, String(masters[0].port));
+      assert.equal(connections, 2);
+      for (const socket of sockets) frozen.add(socket);
+      const changed = new Promise<void>((resolve) => detector.onLeaderChange(resolve));
+      sessions[0]?.close();
+      await changed;
+      assert.equal((await detector.next(AbortSignal.timeout(60_000))).port, String(masters[1].port));
+    } finally {
+      detector.close();
+      for (const socket of sockets) socket.destroy();
+      gate.close();
+    }
   });
 
   it('is not left because ZooKeeper is away, and a change is seen when it is back', async () => {

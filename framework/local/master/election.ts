@@ -2,11 +2,12 @@
  * The election of a leading master in ZooKeeper, as real masters hold it: each is one ephemeral node `json.info_<number>` below a path,
  * with its MasterInfo in JSON, and the lowest number leads (FACTS, real master 14; src/master/contender and src/master/detector of Mesos).
  */
-import zookeeper, { type Client, CreateMode } from 'node-zookeeper-client';
+import { type Client, CreateMode } from 'node-zookeeper-client';
 import { messageOf } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { MasterInfo } from '../../mesos/schema/codec.js';
 import { leadingNode } from '../../mesos/zookeeper-detector.js';
+import { createSession } from '../../mesos/zookeeper-session.js';
 import type { Leadership } from './http.js';
 
 export interface ZooKeeperOptions {
@@ -48,9 +49,10 @@ export class Election {
     this.#logger = logger;
     this.#onChange = onChange;
     this.#onLost = onLost;
-    this.#client = zookeeper.createClient(options.servers, {
-      sessionTimeout: this.#sessionTimeoutMs,
-      spinDelay: againMs,
+    this.#client = createSession({
+      servers: options.servers,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
+      againMs,
     });
     this.#client.on('connected', () => this.#connected());
     this.#client.on('disconnected', () => this.#disconnected());
@@ -112,7 +114,8 @@ export class Election {
       const data = Buffer.from(inOrder(this.#info));
       this.#client.create(`${path}/json.info_`, data, CreateMode.EPHEMERAL_SEQUENTIAL, (failure, node) => {
         if (this.#isClosed) return;
-        if (failure) return again(failure);
+        // Where the answer is lost, whether there is a node now is not known: only an end of the session makes sure that there is none.
+        if (failure) return this.#lost();
         this.#node = node.slice(node.lastIndexOf('/') + 1);
         this.#look();
       });
