@@ -14,7 +14,9 @@ import {
   type Decision,
   decideMembership,
   founderName,
+  inVainSince,
   memberName,
+  noQuorumLimitMs,
   type Observation,
   type Self,
   waitingFor,
@@ -30,8 +32,6 @@ const lookEveryMs = 500;
 const askEveryMs = { starting: 100, settled: 500 };
 /** An etcd that ended sooner than this ended "at once". */
 const quickEndMs = 10_000;
-/** Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. */
-const noQuorumLimitMs = 120_000;
 
 /** What the own member was last heard to be. */
 export interface Standing {
@@ -56,7 +56,9 @@ export class EtcdMember {
   #program: Program | undefined;
   #removed = false;
   #quickEnds = 0;
-  #noQuorumSinceMs: number | undefined;
+  /** Whether the own member is a voter, as far as is known: a founder's is one from the start. */
+  #isVoter = false;
+  #inVainSinceMs: number | undefined;
 
   constructor(
     readonly task: TaskEnvironment,
@@ -108,9 +110,7 @@ export class EtcdMember {
       everStarted: existsSync(marker),
     };
     const view: View =
-      known.hasLog || (this.#self.founder && !known.everStarted)
-        ? { silent: [] }
-        : await this.observer.look();
+      known.hasLog || (this.#self.founder && !known.everStarted) ? { silent: [] } : await this.#look();
     return { observation: { ...known, ...view }, view };
   }
 
@@ -121,11 +121,13 @@ export class EtcdMember {
         await rm(dataDirectory, { recursive: true, force: true });
         this.#removed = false;
         this.#quickEnds = 0;
+        this.#isVoter = false;
         return undefined;
       case 'start':
         return this.#runEtcd('log', 'existing', [], signal);
       case 'found': {
         await writeFile(marker, '');
+        this.#isVoter = true;
         const founders = this.task.addresses.map((address, node) => ({ name: founderName(node), address }));
         return this.#runEtcd('founder', 'new', founders, signal);
       }
@@ -147,7 +149,6 @@ export class EtcdMember {
         return this.#runEtcd('join', 'existing', this.#initialMembers(added.members.map(memberOf)), signal);
       }
       case 'wait':
-        this.#checkQuorum(view.cluster !== undefined);
         await sleep(lookEveryMs, signal);
         return undefined;
     }
@@ -216,8 +217,10 @@ export class EtcdMember {
     while (!signal.aborted) {
       const status = await statusOf(this.client, 800).catch(() => undefined);
       if (signal.aborted) return;
+      if (status !== undefined) this.#isVoter = !status.isLearner;
       if (status === undefined || status.leader === '0') {
         this.#stand({ role: 'none' });
+        if (!this.#isVoter) await this.#look();
       } else {
         const memberId = status.header.member_id;
         const role = status.isLearner ? 'learner' : status.leader === memberId ? 'leader' : 'follower';
@@ -230,8 +233,7 @@ export class EtcdMember {
   }
 
   async #promote(memberId: string): Promise<void> {
-    const view = await this.observer.look();
-    this.#checkQuorum(view.cluster !== undefined);
+    const view = await this.#look();
     this.#say('a learner that catches up, to be promoted');
     if (view.leaderAddress === undefined) return;
     await this.observer
@@ -240,19 +242,19 @@ export class EtcdMember {
       .catch((error) => this.log.debug(`not promoted yet: ${messageOf(error)}`));
   }
 
-  #checkQuorum(there: boolean): void {
-    if (there) {
-      this.#noQuorumSinceMs = undefined;
-      return;
-    }
+  /** @throws NodeEnd `noQuorum` when too many looks in a row, of a node that is no voter, found none. */
+  async #look(): Promise<View> {
+    const view = await this.observer.look();
     const now = bootClockMs();
-    this.#noQuorumSinceMs ??= now;
-    if (now - this.#noQuorumSinceMs >= noQuorumLimitMs) {
+    const look = { isVoter: this.#isVoter, foundQuorum: view.cluster !== undefined };
+    this.#inVainSinceMs = inVainSince(this.#inVainSinceMs, look, now);
+    if (this.#inVainSinceMs !== undefined && now - this.#inVainSinceMs >= noQuorumLimitMs) {
       throw new NodeEnd(
         'noQuorum',
         `no quorum to join was found for ${noQuorumLimitMs / 1000} s: ${this.reason}`,
       );
     }
+    return view;
   }
 
   #stand(standing: Standing): void {

@@ -144,6 +144,22 @@ function describe(member: Member): string {
   return `member ${member.name === '' ? 'never started' : member.name} at ${member.address}`;
 }
 
+/** Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. */
+export const noQuorumLimitMs = 120_000;
+
+/**
+ * Since when a node has looked for a quorum in vain, after another look; undefined when it has found one, or needs none. A
+ * voter needs none: it is what others look for. A learner does, also while its etcd runs: one that never heard a leader
+ * answers nobody, so that its etcd alone would not say.
+ */
+export function inVainSince(
+  before: number | undefined,
+  look: { readonly isVoter: boolean; readonly foundQuorum: boolean },
+  nowMs: number,
+): number | undefined {
+  return look.isVoter || look.foundQuorum ? undefined : (before ?? nowMs);
+}
+
 /** What etcd says when a change of members has to wait, in words for the status; undefined for any other failure. */
 export function waitingFor(message: string): string | undefined {
   if (/too many learner/i.test(message)) return 'another learner is to be promoted first';

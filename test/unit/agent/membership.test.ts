@@ -6,6 +6,7 @@ import {
   connectedPeers,
   type Decision,
   decideMembership,
+  inVainSince,
   memberName,
   type Observation,
   type Self,
@@ -133,6 +134,13 @@ describe('how a node’s etcd comes to be a member', () => {
     ];
     for (const { reason } of decisions) assert.match(reason, /\w+ \w+ \w+/);
   });
+});
+
+test('a quorum is looked for in vain until one is found, by whoever is no voter', () => {
+  assert.equal(inVainSince(undefined, { isVoter: false, foundQuorum: false }, 5_000), 5_000);
+  assert.equal(inVainSince(5_000, { isVoter: false, foundQuorum: false }, 65_000), 5_000);
+  assert.equal(inVainSince(5_000, { isVoter: false, foundQuorum: true }, 65_000), undefined);
+  assert.equal(inVainSince(5_000, { isVoter: true, foundQuorum: false }, 65_000), undefined);
 });
 
 test('what etcd says when a change must wait is told from what is wrong', () => {
