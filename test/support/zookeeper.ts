@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import zookeeper, { type Client, CreateMode } from 'node-zookeeper-client';
+import { type Client, CreateMode } from 'node-zookeeper-client';
+import { createSession } from '../../framework/mesos/zookeeper-session.js';
 import { waitFor } from './wait.js';
 
 const jar = '/usr/share/java/zookeeper.jar';
@@ -77,7 +78,7 @@ export class ZooKeeper {
 
   /** A session with the server. */
   async connect(): Promise<Client> {
-    const client = zookeeper.createClient(this.servers, { sessionTimeout: 4_000, retries: 10 });
+    const client = createSession({ servers: this.servers, sessionTimeoutMs: 4_000, againMs: 500 });
     const connected = once(client, 'connected');
     client.connect();
     await connected;
@@ -111,13 +112,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Whether it serves: it takes connections before, and then says that it does not. */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
+    let text = '';
     const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
+    socket.setTimeout(1000, () => socket.destroy());
+    socket.on('connect', () => socket.write('srvr'));
+    socket.on('data', (data) => {
+      text += data.toString();
     });
-    socket.on('error', () => resolve(false));
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(/^Mode:/m.test(text)));
   });
 }
