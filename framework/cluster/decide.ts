@@ -602,8 +602,9 @@ function refound(turn: Turn): void {
   turn.log('info', `founding generation ${next.generation.number}`);
   for (let number = 0; number < turn.state.nodes.length; number++) {
     turn.setNode(number, { saidNoQuorum: false });
-    // Founding knows no backoff.
-    if (runsNothing(turn.node(number))) {
+    const { phase, failures } = turn.node(number);
+    // Founding knows no backoff, but for a node whose tasks fail one after another: that would be a crash loop of generations.
+    if (phase.kind === 'waiting' || (phase.kind === 'backingOff' && failures <= 1)) {
       turn.enter(
         number,
         { kind: 'waiting' },

@@ -732,6 +732,25 @@ describe('a generation', () => {
     assert.deepEqual(unprovenAtLaunch(), [[], [], []]);
   });
 
+  it('whose founders fail again and again is not founded in a crash loop', () => {
+    const world = new World({ spec: { addresses: ['198.51.100.100'] } });
+    world.subscribe();
+    const launchedMs: number[] = [];
+    while (launchedMs.length < 6) {
+      world.offer(['host-1']);
+      world.pass(500);
+      if (world.take('accept').length === 0) continue;
+      launchedMs.push(world.now);
+      world.exit(world.task(0).id, 137);
+    }
+    const waits = launchedMs.slice(1).map((at, index) => at - (launchedMs[index] ?? 0));
+    assert.ok(
+      waits.slice(1).every((wait, index) => wait > (waits[index] ?? 0)),
+      `${waits}`,
+    );
+    assert.ok((waits.at(-1) ?? 0) >= 16_000, `${waits}`);
+  });
+
   it('of a single node ends with its task', () => {
     const world = new World({ spec: { addresses: ['198.51.100.100'] } });
     world.subscribe();
