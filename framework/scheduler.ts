@@ -189,6 +189,8 @@ class RunningScheduler implements Scheduler {
   readonly #offers = new Map<string, Offer>();
   /** Where each host's Mesos agent answers, as its last offer said. */
   readonly #agents = new Map<string, URL>();
+  /** The last failed task of each Mesos agent that no offer has named an address of yet: the process is new. */
+  readonly #unexplained = new Map<string, string>();
   #warnings: readonly string[] = [];
   readonly #events: ClusterEvent[] = [];
   #working: Promise<void> | undefined;
@@ -223,7 +225,7 @@ class RunningScheduler implements Scheduler {
           for (const offer of event.offers.offers ?? []) {
             this.#offers.set(offer.id.value, offer);
             const agent = agentUrlOf(offer);
-            if (agent !== undefined) this.#agents.set(offer.agent_id.value, agent);
+            if (agent !== undefined) this.#agentIsKnown(offer.agent_id.value, agent);
           }
         }
         const translated = toClusterEvent(event);
@@ -374,11 +376,23 @@ class RunningScheduler implements Scheduler {
     }
   }
 
+  #agentIsKnown(agentId: string, agent: URL): void {
+    this.#agents.set(agentId, agent);
+    const taskId = this.#unexplained.get(agentId);
+    if (taskId === undefined) return;
+    this.#unexplained.delete(agentId);
+    void this.#explain(taskId, agentId);
+  }
+
   /** Beside everything else: a relaunch does not wait for it. */
   async #explain(taskId: string, agentId: string): Promise<void> {
     const agent = this.#agents.get(agentId);
     const { frameworkId } = this.#state.record;
-    if (agent === undefined || frameworkId === undefined) return;
+    if (frameworkId === undefined) return;
+    if (agent === undefined) {
+      this.#unexplained.set(agentId, taskId);
+      return;
+    }
     try {
       this.#enqueue({ kind: 'explained', taskId, stderr: await readStderr(agent, frameworkId, taskId) });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { after, before, describe, it } from 'node:test';
 import { docker, imageUnderTest, removeContainer, startContainer, uniqueName } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
-import { Deployment } from './deployment.js';
+import { Deployment, showLogOnFailure } from './deployment.js';
 
 describe('an address that is taken', () => {
   let cluster: Deployment;
@@ -20,6 +20,7 @@ describe('an address that is taken', () => {
     await removeContainer(squatter);
     await cluster?.remove();
   });
+  showLogOnFailure(() => cluster);
 
   it('is told with Docker’s words and the cure, and released by the operator’s command', async () => {
     cluster.startScheduler();

@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from 'node:test';
 import { promisify } from 'node:util';
 import { containerPaths, type NodeStatus, tokenFileName } from '../../executor-image/contract.js';
 import { EmbeddedHost } from '../../framework/local/host/host.js';
@@ -33,6 +34,13 @@ function schedulersEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('MESOS_JUPYTER_TEST_')),
   );
+}
+
+/** To be called where tests are described: shows what the scheduler printed when one of them fails. */
+export function showLogOnFailure(cluster: () => Deployment | undefined): void {
+  afterEach((context) => {
+    if ('error' in context && context.error) process.stderr.write(`${cluster()?.log}\n`);
+  });
 }
 
 export interface MasterTask {

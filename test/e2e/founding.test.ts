@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, readFileSync } from 'node:fs';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { ports } from '../../executor-image/contract.js';
 import { docker } from '../support/docker.js';
 import { getInside, JupyterRecorder } from '../support/inside.js';
 import { connectAgain, cutOff, dropFrom } from '../support/packets.js';
 import { waitFor } from '../support/wait.js';
-import { Deployment } from './deployment.js';
+import { Deployment, showLogOnFailure } from './deployment.js';
 
 /** MESOS_JUPYTER_TEST_LONG: what takes minutes as long as in the field, and scenarios that wait for two minutes of their own. */
 const isLong = process.env['MESOS_JUPYTER_TEST_LONG'] !== undefined;
@@ -45,9 +45,7 @@ describe('a cluster that loses its quorum, and whose nodes the scheduler never r
     await recorder?.stop();
     await cluster?.remove();
   });
-  afterEach((context) => {
-    if ('error' in context && context.error) process.stderr.write(`${cluster.log}\n`);
-  });
+  showLogOnFailure(() => cluster);
 
   const oldState = (): string => `${cluster.stateFile}.old`;
   const generation = (): number =>

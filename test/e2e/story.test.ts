@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { docker } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
-import { Deployment } from './deployment.js';
+import { Deployment, showLogOnFailure } from './deployment.js';
 
 /** A settled cluster again, whatever the test before did to it. */
 const settleMs = 90_000;
@@ -17,9 +17,7 @@ describe('a cluster that the scheduler runs on Mesos', () => {
     cluster.startScheduler();
   });
   after(() => cluster?.remove());
-  afterEach((context) => {
-    if ('error' in context && context.error) process.stderr.write(`${cluster.log}\n`);
-  });
+  showLogOnFailure(() => cluster);
 
   const settled = async (): Promise<void> => {
     leader = await cluster.settled(settleMs);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { waitFor } from '../support/wait.js';
-import { Deployment } from './deployment.js';
+import { Deployment, showLogOnFailure } from './deployment.js';
 
 describe('a cluster of one node', () => {
   let cluster: Deployment;
@@ -10,6 +10,7 @@ describe('a cluster of one node', () => {
     cluster = await Deployment.create(1);
   });
   after(() => cluster?.remove());
+  showLogOnFailure(() => cluster);
 
   const generation = (): number =>
     (JSON.parse(readFileSync(cluster.stateFile, 'utf8')) as { cluster: { generation: { number: number } } })

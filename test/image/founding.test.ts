@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { fenceMarginMs } from '../../executor-image/agent/fence.js';
 import { exitCodes, generationFileName } from '../../executor-image/contract.js';
 import { docker, exitStatusOf, logsOf } from '../support/docker.js';
-import { HangingMount, whyNoHangingMount } from '../support/hanging-mount.js';
+import { HangingMount } from '../support/hanging-mount.js';
 import { jupyterAnswersInside } from '../support/inside.js';
 import { waitFor } from '../support/wait.js';
 import { TestCluster } from './cluster.js';
@@ -124,7 +124,7 @@ describe('generations that follow one another', () => {
   });
 });
 
-describe('a shared volume that hangs on the holder', { skip: whyNoHangingMount() ?? false }, () => {
+describe('a shared volume that hangs on the holder', () => {
   let cluster: TestCluster;
   let leader: number;
   const mounts: HangingMount[] = [];

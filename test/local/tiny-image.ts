@@ -1,8 +1,9 @@
 /** An image of two megabytes, made from the machine's own static busybox: nothing is pulled. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensurePackage } from '../support/packages.js';
 
 const busybox = '/bin/busybox';
 
@@ -16,8 +17,7 @@ export interface TinyImage {
  * none, as the one of the captures.
  */
 export function makeTinyImage({ hasEntryPoint = true } = {}): TinyImage {
-  if (!existsSync(busybox))
-    execFileSync('apt-get', ['install', '--yes', '--quiet', 'busybox-static'], { stdio: 'pipe' });
+  ensurePackage('busybox-static', busybox);
   const name = `mesos-jupyter-test-tiny:${process.pid}${hasEntryPoint ? '' : '-plain'}`;
   const changes = hasEntryPoint
     ? ['ENTRYPOINT ["/bin/sh", "-c"]', 'CMD ["exec sleep 3600"]']

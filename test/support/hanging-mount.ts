@@ -2,18 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { ensurePackage } from './packages.js';
 import { waitFor } from './wait.js';
-
-/** Why no such mount can be made here; undefined when it can. */
-export function whyNoHangingMount(): string | undefined {
-  try {
-    execFileSync('bindfs', ['--version'], { stdio: 'ignore' });
-    statSync('/dev/fuse');
-    return undefined;
-  } catch {
-    return 'bindfs or /dev/fuse is not there (apt-get install bindfs)';
-  }
-}
 
 export class HangingMount {
   private constructor(
@@ -22,6 +12,7 @@ export class HangingMount {
   ) {}
 
   static async of(source: string, path: string): Promise<HangingMount> {
+    ensurePackage('bindfs', '/usr/bin/bindfs');
     mkdirSync(path);
     const { dev } = statSync(path);
     const daemon = spawn('bindfs', ['-f', source, path], { stdio: 'ignore' });

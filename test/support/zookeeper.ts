@@ -1,12 +1,13 @@
 /** A real ZooKeeper server, Debian's, on a free port; it is installed where it is missing. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, CreateMode } from 'node-zookeeper-client';
 import { createSession } from '../../framework/mesos/zookeeper-session.js';
+import { ensurePackage } from './packages.js';
 import { waitFor } from './wait.js';
 
 const jar = '/usr/share/java/zookeeper.jar';
@@ -22,12 +23,7 @@ export class ZooKeeper {
   }
 
   static async create(): Promise<ZooKeeper> {
-    if (!existsSync(jar)) {
-      execFileSync('apt-get', ['install', '--yes', '--quiet', '--no-install-recommends', 'zookeeper'], {
-        stdio: 'pipe',
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      });
-    }
+    ensurePackage('zookeeper', jar);
     const port = await freePort();
     const directory = mkdtempSync(join(tmpdir(), 'mesos-jupyter-zookeeper-'));
     const settings = [
