@@ -1,47 +1,93 @@
-/** The truth of the simulated world: which containers really run, and which of them make a quorum. */
-import { exitCodes } from '../../executor-image/contract.js';
-import type { World } from './world.js';
+/** The truth of the simulated world: which containers really run, where, and which of them are stunned. */
+import type { Launch } from '../../framework/cluster/model.js';
+import type { Host } from './mesos.js';
+import { NodeAgent } from './node-agent.js';
+import { Violation, type World } from './world.js';
 
-/** A node agent that is no voter ends when it has found no quorum for this long. */
-const noQuorumMs = 120_000;
 /** A container whose executor is gone ends by itself after this (DESIGN, An orphan). */
 const orphanMs = 60_000;
-/** Between two looks at the volume, and at whether there is a quorum to join. */
-const lookMs = 5_000;
+/** For how long a container that goes on after a stun may answer before it finds out (DESIGN, Leadership). */
+const afterStunMs = 50;
 
-export interface Container {
-  readonly taskId: string;
-  readonly node: number;
-  readonly generation: number;
-  readonly founders: readonly string[];
-  readonly founder: boolean;
-  readonly host: string;
-  readonly startedMs: number;
-  running: boolean;
+export class Container {
+  running = true;
   /** Reported as ended while it runs: nobody watches it. */
-  orphan: boolean;
-  voter: boolean;
-  noQuorumSinceMs: number | undefined;
+  orphan = false;
+  readonly agent: NodeAgent;
+  #stuns = 0;
+  #stunEndedMs = Number.NEGATIVE_INFINITY;
+  readonly #world: World;
+
+  constructor(
+    world: World,
+    readonly launch: Launch,
+    readonly host: Host,
+  ) {
+    this.#world = world;
+    this.agent = new NodeAgent(world, this);
+  }
+
+  get taskId(): string {
+    return this.launch.task.id;
+  }
+
+  get node(): number {
+    return this.launch.task.node;
+  }
+
+  get generation(): number {
+    return this.launch.task.generation;
+  }
+
+  get incarnation(): number {
+    return this.launch.task.incarnation;
+  }
+
+  get isStunned(): boolean {
+    return this.#stuns > 0;
+  }
+
+  /** Whether it is a voter of its cluster. */
+  get voter(): boolean {
+    const { process } = this.agent;
+    return process?.cluster.isVoter(process) ?? false;
+  }
+
+  /** Stops all of it for a while, as a paused container or a host whose CPUs are taken away. */
+  stun(forMs: number): void {
+    this.#stuns += 1;
+    this.#world.etcd.connectionsChanged();
+    this.#world.clock.in(forMs, () => {
+      this.#stuns -= 1;
+      if (!this.running || this.isStunned) return;
+      this.#stunEndedMs = this.#world.clock.nowMs;
+      this.#world.etcd.connectionsChanged();
+      this.agent.goesOn();
+      this.#world.clock.in(afterStunMs + 1, () => this.#world.containers.checkJupyters());
+    });
+  }
+
+  /** Whether a Jupyter of it can answer or write, but for the moment after a stun. */
+  get runsJupyter(): boolean {
+    return (
+      this.running &&
+      !this.isStunned &&
+      this.agent.jupyter !== 'stopped' &&
+      this.#world.clock.nowMs > this.#stunEndedMs + afterStunMs
+    );
+  }
 }
 
-/**
- * Containers and their etcd clusters, one a generation. etcd here is no more than its quorum: enough to tell when a
- * generation is lost, which the scheduler has to find out from the outside.
- */
 export class Containers {
-  readonly all: Container[] = [];
-  /** The generations' files on the shared volume: who founded each. */
-  readonly #files = new Map<number, string>();
-  /** Voters by generation: task ids, as etcd's member list has them; a founder is one before it runs. */
-  readonly #voters = new Map<number, Map<number, string>>();
+  readonly #running = new Set<Container>();
   readonly #world: World;
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  get running(): Container[] {
-    return this.all.filter((container) => container.running);
+  get running(): readonly Container[] {
+    return [...this.#running];
   }
 
   at(node: number): Container[] {
@@ -49,57 +95,22 @@ export class Containers {
   }
 
   /** Starts one; undefined when its address is taken. */
-  start(task: {
-    taskId: string;
-    node: number;
-    generation: number;
-    founders: readonly string[];
-    host: string;
-  }): Container | undefined {
-    if (this.at(task.node).length > 0) return undefined;
-    const container: Container = {
-      taskId: task.taskId,
-      node: task.node,
-      generation: task.generation,
-      founders: task.founders,
-      founder: task.founders.includes(task.taskId),
-      host: task.host,
-      startedMs: this.#world.clock.nowMs,
-      running: true,
-      orphan: false,
-      voter: false,
-      noQuorumSinceMs: undefined,
-    };
-    this.all.push(container);
-    // The node agent comes up, and looks at the volume before anything else.
-    this.#world.clock.in(1_000, () => {
-      if (!container.running) return;
-      const code = this.#look(container);
-      if (code !== undefined) return this.#world.containerEnds(container, code);
-      if (!this.#voters.has(container.generation)) {
-        this.#voters.set(container.generation, new Map(container.founders.map((id, node) => [node, id])));
-      }
-      // A founder that comes late, after another has taken its node's place, joins like any other.
-      container.voter = this.#voters.get(container.generation)?.get(container.node) === container.taskId;
-      this.#watch(container);
-    });
+  start(launch: Launch, host: Host): Container | undefined {
+    const others = this.at(launch.task.node);
+    if (others.some((other) => this.#world.isAddressTakenEverywhere || other.host === host)) return undefined;
+    const container = new Container(this.#world, launch, host);
+    this.#running.add(container);
+    this.#world.etcd.connectionsChanged();
+    container.agent.begin();
     return container;
   }
 
-  /** The exit code with which a node agent ends that sees another founding on the volume (DESIGN, Founding). */
-  #look({ founder, founders, generation }: Container): number | undefined {
-    if (Math.max(0, ...this.#files.keys()) > generation) {
-      return founder ? exitCodes.numberTaken : exitCodes.generationPast;
-    }
-    if (!founder) return undefined;
-    const name = founders.join();
-    const there = this.#files.get(generation) ?? name;
-    this.#files.set(generation, there);
-    return there === name ? undefined : exitCodes.numberTaken;
-  }
-
   end(container: Container): void {
+    if (!container.running) return;
     container.running = false;
+    this.#running.delete(container);
+    container.agent.isGone();
+    this.#world.etcd.connectionsChanged();
   }
 
   orphaned(container: Container): void {
@@ -107,46 +118,34 @@ export class Containers {
     this.#world.clock.in(orphanMs, () => this.end(container));
   }
 
-  /** Whether the generation's etcd has a quorum: a majority of its voters run. */
-  hasQuorum(generation: number): boolean {
-    const voters = this.#voters.get(generation);
-    if (voters === undefined) return false;
-    const up = [...voters.values()].filter((id) =>
-      this.running.some((container) => container.taskId === id && !this.#world.isCutOff(container.host)),
-    );
-    return up.length * 2 > voters.size;
+  /** Where packets to a node's address arrive that come from a host: at the newest container of it within reach. */
+  atAddress(node: number, from: Host): Container | undefined {
+    let newest: Container | undefined;
+    for (const container of this.#running) {
+      if (container.node !== node || !this.#world.network.areLinked(from.index, container.host.index))
+        continue;
+      if (newest === undefined || container.incarnation > newest.incarnation) newest = container;
+    }
+    return newest;
   }
 
-  isWell(container: Container): boolean {
-    return container.running && container.voter && this.hasQuorum(container.generation);
+  /** Whether the two exchange packets. */
+  reach(a: Container, b: Container): boolean {
+    if (a.isStunned || b.isStunned) return false;
+    return this.atAddress(b.node, a.host) === b && this.atAddress(a.node, b.host) === a;
   }
 
-  /** Its member takes the place of the node's former one, whose container, should it still run, has to join anew. */
-  #join(container: Container): void {
-    const voters = this.#voters.get(container.generation);
-    const former = this.running.find(({ taskId }) => taskId === voters?.get(container.node));
-    voters?.set(container.node, container.taskId);
-    container.voter = true;
-    if (former !== undefined && former !== container) former.voter = false;
-  }
-
-  /** A node agent's life: it ends when the volume shows a later founding, joins where there is a quorum, or gives up. */
-  #watch(container: Container): void {
-    this.#world.clock.in(lookMs, () => {
-      if (!container.running) return;
-      const code = this.#look(container);
-      if (code !== undefined) return this.#world.containerEnds(container, code);
-      if (!container.voter) {
-        if (this.hasQuorum(container.generation) && !this.#world.isCutOff(container.host)) {
-          this.#join(container);
-        } else {
-          container.noQuorumSinceMs ??= this.#world.clock.nowMs;
-          if (this.#world.clock.nowMs - container.noQuorumSinceMs >= noQuorumMs) {
-            return this.#world.containerEnds(container, exitCodes.noQuorum);
-          }
-        }
+  /** The one promise that matters most: never two Jupyters. Called whenever one begins, and after stuns. */
+  checkJupyters(): void {
+    let first: Container | undefined;
+    for (const container of this.#running) {
+      if (!container.runsJupyter) continue;
+      if (first !== undefined) {
+        throw new Violation(
+          `two Jupyters: in ${first.taskId} of generation ${first.generation} and in ${container.taskId} of generation ${container.generation}`,
+        );
       }
-      this.#watch(container);
-    });
+      first = container;
+    }
   }
 }

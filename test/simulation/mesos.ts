@@ -16,6 +16,8 @@ const terminal = new Set<TaskState>([
 
 /** Mesos' pings: 5 of 15 s. */
 const unreachableMs = 75_000;
+/** How far from true a host's clock may go: ten times what a bad one does. */
+const mostDrift = 0.005;
 /** An update without acknowledgement is sent again after this. */
 const resendMs = 10_000;
 
@@ -34,7 +36,7 @@ interface HostTask {
 export class Host {
   readonly tasks = new Map<string, HostTask>();
   up = true;
-  /** No packet reaches the master. */
+  /** No packet of it reaches the master. */
   cutOff = false;
   registered = false;
   registeredMs = 0;
@@ -43,10 +45,19 @@ export class Host {
   boots = 0;
 
   constructor(
+    readonly index: number,
     readonly name: string,
     readonly agentId: string,
     readonly total: Needs,
+    /** How fast its clock goes. */
+    readonly clockRate: number,
+    readonly bootedMs: number,
   ) {}
+
+  /** CLOCK_BOOTTIME. */
+  bootMs(nowMs: number): number {
+    return (nowMs + this.bootedMs) * this.clockRate;
+  }
 }
 
 interface MasterTask {
@@ -79,7 +90,15 @@ export class Mesos {
     this.#world = world;
     this.hosts = Array.from(
       { length: hostCount },
-      (_, index) => new Host(`host-${index + 1}`, `agent-${index + 1}`, { cpus: 4, memMb: 8192, diskMb: 0 }),
+      (_, index) =>
+        new Host(
+          index,
+          `host-${index + 1}`,
+          `agent-${index + 1}`,
+          { cpus: 4, memMb: 8192, diskMb: 0 },
+          1 + (world.random.next() - 0.5) * 2 * mostDrift,
+          world.random.between(0, 1_000_000),
+        ),
     );
     for (const host of this.hosts) this.register(host);
   }
@@ -173,6 +192,7 @@ export class Mesos {
       return;
     task.killing = true;
     this.#say(host, task, { state: 'TASK_KILLING', source: 'SOURCE_EXECUTOR' });
+    task.container?.agent.leave();
     this.#world.clock.in(this.#world.random.between(100, 10_000), () => {
       if (!host.up || task.over) return;
       this.#ends(host, task, 'TASK_KILLED', 'Container exited with status 0');
@@ -226,7 +246,7 @@ export class Mesos {
     this.#offerSoon();
   }
 
-  /** No packets between the host and anybody for a while. */
+  /** No packets between the host and the master for a while. */
   cutHost(host: Host, forMs: number): void {
     if (host.cutOff || !host.up) return;
     host.cutOff = true;
@@ -253,7 +273,7 @@ export class Mesos {
       if (task.container !== undefined) this.#world.containers.end(task.container);
     }
     for (const container of this.#world.containers.running) {
-      if (container.host === host.name) this.#world.containers.end(container);
+      if (container.host === host) this.#world.containers.end(container);
     }
     this.#world.clock.in(unreachableMs, () => {
       if (!host.up && host.epoch === epoch) this.#unreachable(host);
@@ -316,9 +336,9 @@ export class Mesos {
   /** The container's main process ends. */
   containerEnds(container: Container, status: number): void {
     this.#world.containers.end(container);
-    const host = this.hosts.find(({ name }) => name === container.host);
-    const task = host?.tasks.get(container.taskId);
-    if (host === undefined || task === undefined || task.over) return;
+    const { host } = container;
+    const task = host.tasks.get(container.taskId);
+    if (task === undefined || task.over) return;
     this.#ends(
       host,
       task,
@@ -329,9 +349,9 @@ export class Mesos {
 
   /** `docker run`'s client or the executor dies: Mesos reports an end, the container lives on. */
   loseSight(container: Container): void {
-    const host = this.hosts.find(({ name }) => name === container.host);
-    const task = host?.tasks.get(container.taskId);
-    if (host === undefined || task === undefined || task.over || !container.running) return;
+    const { host } = container;
+    const task = host.tasks.get(container.taskId);
+    if (task === undefined || task.over || !container.running) return;
     this.#world.containers.orphaned(container);
     task.container = undefined;
     const byClient = this.#world.random.chance(0.5);
@@ -345,9 +365,9 @@ export class Mesos {
   }
 
   fail(container: Container): void {
-    const host = this.hosts.find(({ name }) => name === container.host);
-    const task = host?.tasks.get(container.taskId);
-    if (host === undefined || task === undefined || task.over) return;
+    const { host } = container;
+    const task = host.tasks.get(container.taskId);
+    if (task === undefined || task.over) return;
     this.#world.containers.end(container);
     this.#queue(host, task, {
       state: 'TASK_KILLED',
@@ -361,7 +381,7 @@ export class Mesos {
   // Its insides.
 
   #launch(host: Host, launch: Launch): void {
-    const { task, founders } = launch;
+    const { task } = launch;
     const running: HostTask = {
       taskId: task.id,
       launch,
@@ -376,13 +396,7 @@ export class Mesos {
     const { boots } = host;
     this.#world.clock.in(this.#world.random.between(200, 5_000), () => {
       if (!host.up || running.over || host.boots !== boots) return;
-      const container = this.#world.containers.start({
-        taskId: task.id,
-        node: task.node,
-        generation: task.generation,
-        founders,
-        host: host.name,
-      });
+      const container = this.#world.containers.start(launch, host);
       if (container === undefined) {
         this.#ends(host, running, 'TASK_FAILED', 'Container exited with status 125');
         return;

@@ -23,6 +23,7 @@ export function optionsFor(seed: number): WorldOptions {
     seed,
     nodes,
     hosts,
+    isAddressTakenEverywhere: random.chance(0.5),
     faults: {
       lostUpdate: random.pickIfAny([0, 0.1, 0.3]) ?? 0,
       repeatedUpdate: random.pickIfAny([0, 0.2]) ?? 0,

@@ -3,10 +3,14 @@ import { randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { decide } from '../../framework/cluster/decide.js';
 import type { Action } from '../../framework/cluster/model.js';
+import { type AgentRules, agentRules } from './node-agent.js';
 import { optionsFor, simulate } from './run.js';
 import { type Decide, Violation } from './world.js';
 
-/** Seeds that found a violation once, with the steps that it took. */
+/**
+ * Seeds that found a violation once, with the steps that it took. (A change of the simulation itself makes another life of a
+ * seed: each of these found its violation in the world as it was then.)
+ */
 const found: readonly (readonly [seed: number, steps: number, what: string])[] = [
   [6, 300, 'a node was launched beside its earlier task, which was back and being killed'],
   [214, 300, 'a node was launched before its earlier task could answer a new scheduler'],
@@ -16,6 +20,7 @@ const found: readonly (readonly [seed: number, steps: number, what: string])[] =
   [40, 500, 'a node was launched beside a task that a record put back from a copy did not know'],
   [133, 500, 'a founder of a record put back from a copy was launched a second time by the same id'],
   [500557, 3000, 'a generation was founded although enough of the last one had come back'],
+  [500405, 1000, 'a learner whose etcd never heard a leader waited for ever, and nothing was founded anew'],
 ];
 
 /** Fresh seeds for this long, in milliseconds. */
@@ -89,6 +94,79 @@ describe('the simulation catches', () => {
       assert.throws(() => {
         for (let seed = 1; seed <= 300; seed++) simulate({ ...optionsFor(seed), decide: mutation }, 500);
       }, Violation);
+    });
+  }
+});
+
+describe('the simulation catches of node agents', () => {
+  interface Mutation {
+    readonly rules: Partial<AgentRules>;
+    readonly caught: RegExp;
+    /** The first seed to try, where it takes many to find one that catches it. */
+    readonly from?: number;
+  }
+  const mutations: Record<string, Mutation> = {
+    'a notebook that is taken before earlier generations are fenced off': {
+      rules: { decideFence: () => ({ write: true, reason: '' }) },
+      caught: /two Jupyters/,
+    },
+    'a renewal that counts without a quorum': {
+      rules: {
+        deadlineAfter: (deadlineMs, renewal, ttlMs) =>
+          agentRules.deadlineAfter(deadlineMs, { ...renewal, readTerm: renewal.keepAliveTerm }, ttlMs),
+      },
+      caught: /two Jupyters/,
+      from: 638,
+    },
+    'a deadline that is reckoned from the answer of a renewal without its margin': {
+      rules: {
+        deadlineAfter: (deadlineMs, renewal, ttlMs) => Math.max(deadlineMs, renewal.startedAtMs + 3 * ttlMs),
+      },
+      caught: /two Jupyters/,
+    },
+    'looks whose age is ignored': {
+      rules: { lookCountsFromMs: () => Number.MAX_SAFE_INTEGER / 4 },
+      caught: /two Jupyters/,
+    },
+    'looks that do not see that another generation was founded': {
+      rules: {
+        sightOf: (names, generation) => {
+          const sight = agentRules.sightOf(names, generation);
+          return sight.kind === 'past' ? { kind: 'present' } : sight;
+        },
+      },
+      caught: /two Jupyters|is founded by/,
+    },
+    'a founder that starts `new` twice': {
+      rules: {
+        decideMembership: (self, seen) => agentRules.decideMembership(self, { ...seen, everStarted: false }),
+      },
+      caught: /a second time/,
+    },
+    'a newer member that an older one removes': {
+      rules: {
+        decideMembership: (self, seen) => {
+          const decision = agentRules.decideMembership(self, seen);
+          const member = seen.cluster?.members.find(({ address }) => address === self.address);
+          return decision.do === 'end' && member !== undefined
+            ? { do: 'remove', member, reason: decision.reason }
+            : decision;
+        },
+      },
+      caught: /which is newer/,
+    },
+    'a node that looks for a quorum for ever': {
+      rules: { inVainSince: () => undefined },
+      caught: /not all is well/,
+    },
+  };
+  for (const [what, { rules, caught, from = 1 }] of Object.entries(mutations)) {
+    it(what, () => {
+      assert.throws(() => {
+        for (let seed = from; seed < from + 1_500; seed++) {
+          simulate({ ...optionsFor(seed), agentRules: rules }, 1_000);
+        }
+      }, caught);
     });
   }
 });

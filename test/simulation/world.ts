@@ -11,7 +11,11 @@ import { clusterSpec } from '../support/cluster-spec.js';
 import { SeededRandom } from '../support/random.js';
 import { VirtualClock } from './clock.js';
 import { type Container, Containers } from './containers.js';
-import { Mesos } from './mesos.js';
+import { Etcd } from './etcd.js';
+import { type Host, Mesos } from './mesos.js';
+import { Network } from './network.js';
+import { type AgentRules, agentRules } from './node-agent.js';
+import { Volume } from './volume.js';
 
 export interface Faults {
   /** Probabilities, of each single message. */
@@ -42,6 +46,10 @@ export interface WorldOptions {
   readonly hosts: number;
   readonly faults: Faults;
   readonly decide?: Decide;
+  /** Decisions of the node agents that are to be others. */
+  readonly agentRules?: Partial<AgentRules>;
+  /** Whether a container keeps its address from another on any host (Calico's IPAM), or on its own host only. */
+  readonly isAddressTakenEverywhere: boolean;
   /** Told of everything that happens, for a trace. */
   readonly tell?: (line: string) => void;
 }
@@ -56,11 +64,19 @@ interface Process {
 export class World {
   readonly clock = new VirtualClock();
   readonly random: SeededRandom;
+  readonly addresses: readonly string[];
+  readonly agentRules: AgentRules;
+  readonly isAddressTakenEverywhere: boolean;
+  readonly network = new Network(() => this.etcd.connectionsChanged());
+  readonly etcd = new Etcd(this);
+  readonly volume = new Volume(this);
   readonly containers: Containers;
   readonly mesos: Mesos;
   faults: Faults;
   /** Events and faults that happened. */
   steps = 0;
+  /** When the last of the faults that last for a while is over. */
+  #faultsEndMs = 0;
   readonly transitions = new Map<string, number>();
   readonly #options: WorldOptions;
   readonly #spec: ClusterSpec;
@@ -83,10 +99,10 @@ export class World {
     this.#decide = options.decide ?? decide;
     this.random = new SeededRandom(options.seed);
     this.faults = options.faults;
-    this.#spec = {
-      ...clusterSpec,
-      addresses: Array.from({ length: options.nodes }, (_, node) => `address-${node}`),
-    };
+    this.agentRules = { ...agentRules, ...options.agentRules };
+    this.isAddressTakenEverywhere = options.isAddressTakenEverywhere;
+    this.addresses = Array.from({ length: options.nodes }, (_, node) => `address-${node}`);
+    this.#spec = { ...clusterSpec, addresses: this.addresses };
     this.containers = new Containers(this);
     this.mesos = new Mesos(this, options.hosts);
     this.#startScheduler();
@@ -110,10 +126,10 @@ export class World {
     }
   }
 
-  /** Ends all faults, and waits until all is well; a violation when that takes too long. */
+  /** Lets no fault begin and the last one end, and waits until all is well; a violation when that takes too long. */
   converge(withinMs: number): void {
     this.faults = noFaults;
-    const until = this.clock.nowMs + withinMs;
+    const until = Math.max(this.clock.nowMs, this.#faultsEndMs) + withinMs;
     this.tell('— no more faults —');
     while (this.clock.nowMs < until) {
       if (this.#isWell()) return;
@@ -125,7 +141,7 @@ export class World {
       ];
       const containers = this.containers.running.map(
         (one) =>
-          `${one.taskId} on ${one.host}${one.voter ? '' : ', no voter'}${one.orphan ? ', an orphan' : ''}`,
+          `${one.taskId} on ${one.host.name}${one.voter ? '' : ', no voter'}${one.orphan ? ', an orphan' : ''}, Jupyter ${one.agent.jupyter}`,
       );
       throw new Violation(
         `not all is well ${withinMs / 1000} s after the last fault: ${nodes.join(' | ')}; containers: ${containers.join(' | ')}`,
@@ -136,16 +152,28 @@ export class World {
   #isWell(): boolean {
     const state = this.#process?.state;
     if (state === undefined || !state.connected) return false;
-    return state.nodes.every(({ phase }, node) => {
-      const [container, ...more] = this.containers.at(node);
-      return (
-        phase.kind === 'running' &&
-        container !== undefined &&
-        more.length === 0 &&
-        container.taskId === state.record.nodes[node]?.task?.id &&
-        this.containers.isWell(container)
-      );
-    });
+    const { running } = this.containers;
+    const generation = state.record.generation.number;
+    return (
+      running.filter(({ runsJupyter }) => runsJupyter).length === 1 &&
+      state.nodes.every(({ phase }, node) => {
+        const [container, ...more] = this.containers.at(node);
+        return (
+          phase.kind === 'running' &&
+          container !== undefined &&
+          more.length === 0 &&
+          container.taskId === state.record.nodes[node]?.task?.id &&
+          container.generation === generation &&
+          this.#serves(container)
+        );
+      })
+    );
+  }
+
+  /** Whether it is a voter that hears its cluster. */
+  #serves({ agent: { process }, generation }: Container): boolean {
+    if (process === undefined || process.cluster.generation !== generation) return false;
+    return process.cluster.isVoter(process) && process.cluster.commits(process);
   }
 
   // The scheduler's process.
@@ -278,10 +306,6 @@ export class World {
 
   // Faults.
 
-  isCutOff(hostName: string): boolean {
-    return this.mesos.hosts.some((host) => host.name === hostName && host.cutOff);
-  }
-
   containerEnds(container: Container, status: number): void {
     this.tell(`container of ${container.taskId} ends with status ${status}`);
     this.mesos.containerEnds(container, status);
@@ -302,6 +326,8 @@ export class World {
     const host = random.pickIfAny(mesos.hosts);
     const container = random.pickIfAny(this.containers.running);
     const kind = random.between(0, 49) === 0 ? 10 : random.between(0, 9);
+    // Every other fault is one that only node agents notice.
+    if (random.chance(0.5)) return this.#faultAmongNodes(host, container);
     switch (kind) {
       case 0:
       case 1:
@@ -321,9 +347,7 @@ export class World {
         return;
       case 4:
         if (host !== undefined) {
-          const forMs = random.between(1_000, 400_000);
-          this.tell(`${host.name} is cut off for ${forMs / 1000} s`);
-          mesos.cutHost(host, forMs);
+          this.#cutOff(host, this.#longTimeMs());
         }
         return;
       case 5:
@@ -356,6 +380,105 @@ export class World {
     }
   }
 
+  /** No packets between the host and the master, or the other hosts, or any. */
+  #cutOff(host: Host, forMs: number): void {
+    const whom = this.random.pick(['everybody', 'the master', 'the other hosts', 'everybody and the volume']);
+    this.tell(`${host.name} is cut off from ${whom} for ${forMs / 1000} s`);
+    this.#lasts(forMs);
+    if (whom !== 'the other hosts') this.mesos.cutHost(host, forMs);
+    if (whom !== 'the master') for (const other of this.mesos.hosts) this.#cutPair(host, other, forMs);
+    if (whom === 'everybody and the volume') this.volume.fail(host, forMs);
+  }
+
+  #lasts(forMs: number): void {
+    this.#faultsEndMs = Math.max(this.#faultsEndMs, this.clock.nowMs + forMs);
+  }
+
+  /** Sometimes long enough for the next generation to be founded and to serve. */
+  #longTimeMs(): number {
+    const { random } = this;
+    return random.chance(0.2) ? random.between(400_000, 1_200_000) : random.between(1_000, 400_000);
+  }
+
+  #cutPair(a: Host, b: Host, forMs: number): void {
+    this.#lasts(forMs);
+    this.network.cut(a.index, b.index);
+    this.clock.in(forMs, () => this.network.mend(a.index, b.index));
+  }
+
+  #faultAmongNodes(host: Host | undefined, container: Container | undefined): void {
+    const { random } = this;
+    if (host === undefined) return;
+    switch (random.between(0, 6)) {
+      case 0: {
+        // Above all the holder's, for about a TTL: then it has lost the notebook, or has not, and does not know.
+        const holder = this.containers.running.find(({ runsJupyter }) => runsJupyter);
+        const whose = random.chance(0.5) ? (holder ?? container) : container;
+        if (whose === undefined) return;
+        const forMs = random.pick([
+          random.between(100, 12_000),
+          random.between(3_500, 6_500),
+          random.between(10_000, 200_000),
+        ]);
+        this.tell(`the container of ${whose.taskId} is paused for ${forMs / 1000} s`);
+        this.#lasts(forMs);
+        if (random.chance(0.3)) {
+          // It hears of its successor, or does not, and nothing more.
+          this.clock.in(forMs + random.between(10, 800), () => {
+            for (const other of this.mesos.hosts) this.#cutPair(whose.host, other, 20_000);
+          });
+        }
+        return whose.stun(forMs);
+      }
+      case 1: {
+        const forMs = random.between(100, 100_000);
+        this.tell(`${host.name} is stunned for ${forMs / 1000} s`);
+        this.mesos.cutHost(host, forMs);
+        for (const other of this.mesos.hosts) this.#cutPair(host, other, forMs);
+        for (const each of this.containers.running) if (each.host === host) each.stun(forMs);
+        return;
+      }
+      case 2: {
+        const forMs = this.#longTimeMs();
+        const other = random.pick(this.mesos.hosts);
+        this.tell(`no packets between ${host.name} and ${other.name} for ${forMs / 1000} s`);
+        return this.#cutPair(host, other, forMs);
+      }
+      case 3: {
+        // Two sides, of which the master may reach one or both.
+        const forMs = this.#longTimeMs();
+        const side = this.mesos.hosts.filter(() => random.chance(0.5));
+        const isSeenByMaster = random.chance(0.5);
+        const isVolumeSeen = random.chance(0.7);
+        this.tell(`${side.map(({ name }) => name).join(', ')} apart from the others for ${forMs / 1000} s`);
+        for (const a of side) {
+          if (!isSeenByMaster) this.mesos.cutHost(a, forMs);
+          if (!isVolumeSeen) this.volume.fail(a, forMs);
+          for (const b of this.mesos.hosts) if (!side.includes(b)) this.#cutPair(a, b, forMs);
+        }
+        return;
+      }
+      case 4: {
+        const forMs = random.pick([49_000, random.between(1_000, 70_000)]);
+        const hosts = random.chance(0.3) ? this.mesos.hosts : [host];
+        this.tell(`the volume hangs on ${hosts.map(({ name }) => name).join(', ')} for ${forMs / 1000} s`);
+        this.#lasts(forMs);
+        for (const each of hosts) this.volume.hang(each, forMs);
+        return this.volume.showLate(host);
+      }
+      case 5: {
+        const forMs = random.between(1_000, 300_000);
+        this.#lasts(forMs);
+        this.tell(`the volume is not connected on ${host.name} for ${forMs / 1000} s`);
+        return this.volume.fail(host, forMs);
+      }
+      case 6:
+        if (container === undefined) return;
+        this.tell(`etcd of ${container.taskId} is killed`);
+        return container.agent.killEtcd();
+    }
+  }
+
   // The rules, checked on what really happens.
 
   #checkStore(record: ClusterRecord): void {
@@ -372,12 +495,15 @@ export class World {
     }
     if (record.generation.number === before.generation.number) return;
     // Rule 10: founding anew while a quorum of the old generation lives would throw a working cluster away.
-    const voters = this.containers.running.filter(
+    const known = this.containers.running.filter(
       (container) =>
-        container.generation === before.generation.number && container.voter && !container.orphan,
+        container.generation === before.generation.number &&
+        !container.orphan &&
+        !container.host.cutOff &&
+        this.#serves(container) &&
+        record.nodes[container.node]?.task?.id === container.taskId,
     );
-    const known = voters.filter((container) => record.nodes[container.node]?.task?.id === container.taskId);
-    if (known.length * 2 > record.nodes.length && this.containers.hasQuorum(before.generation.number)) {
+    if (known.length * 2 > record.nodes.length) {
       throw new Violation(
         `generation ${record.generation.number} is founded while ${before.generation.number} has a quorum`,
       );
@@ -418,10 +544,9 @@ export class World {
 
   /** A node gets another task while a container of it runs: only where nobody could know, or the grace has passed. */
   #checkSecond(container: Container, taskId: string): void {
-    const host = this.mesos.hosts.find(({ name }) => name === container.host);
-    const wordIsOnItsWay = host !== undefined && this.clock.nowMs - host.registeredMs < 1_000;
-    const excused =
-      container.orphan || host === undefined || host.cutOff || !host.registered || wordIsOnItsWay;
+    const { host } = container;
+    const wordIsOnItsWay = this.clock.nowMs - host.registeredMs < 1_000;
+    const excused = container.orphan || host.cutOff || !host.registered || wordIsOnItsWay;
     if (!excused)
       throw new Violation(`${taskId} is launched while the container of ${container.taskId} runs`);
   }
@@ -447,14 +572,15 @@ export class World {
   }
 
   #count(before: ClusterState, after: ClusterState, event: ClusterEvent): void {
-    this.#add(`event ${event.kind}`);
+    this.count(`event ${event.kind}`);
     after.nodes.forEach((node, index) => {
       const from = before.nodes[index]?.phase.kind;
-      if (from !== node.phase.kind) this.#add(`${from} → ${node.phase.kind}`);
+      if (from !== node.phase.kind) this.count(`${from} → ${node.phase.kind}`);
     });
   }
 
-  #add(what: string): void {
+  /** For the histogram. */
+  count(what: string): void {
     this.transitions.set(what, (this.transitions.get(what) ?? 0) + 1);
   }
 }
