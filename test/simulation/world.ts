@@ -1,5 +1,6 @@
 /** One simulated cluster: Mesos, hosts, containers, a store, and the very core that the scheduler runs, under faults from a seed. */
-import { decide, initialState, nextTickMs, quorumLostForGood } from '../../framework/cluster/decide.js';
+import { decide, initialState, nextTickMs } from '../../framework/cluster/decide.js';
+import { quorumLostForGood } from '../../framework/cluster/founding.js';
 import type {
   Action,
   ClusterEvent,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { exitCodes, unknownTasks } from '../../../executor-image/contract.js';
-import { backoffMs, nextTickMs } from '../../../framework/cluster/decide.js';
+import { nextTickMs } from '../../../framework/cluster/decide.js';
+import { backoffMs } from '../../../framework/cluster/updates.js';
 import { spec, World } from './world.js';
 
 const kinds = (world: World): string[] =>

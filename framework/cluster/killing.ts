@@ -1,0 +1,31 @@
+/** KILLs, sent until the task has ended, and how long an end is awaited. */
+import type { ClusterState } from './model.js';
+import type { Turn } from './turn.js';
+
+/** A KILL may be lost on the way: it is sent again until the task has ended. */
+export const killAgainMs = 10_000;
+/** How long, beyond the kill's grace, the ends of killed tasks are awaited (DESIGN, rule 10). */
+const endMarginMs = 10_000;
+
+export function kill(turn: Turn, number: number, reason: string): void {
+  const task = turn.task(number);
+  if (task === undefined) return;
+  turn.send({ kind: 'kill', taskId: task.id, agentId: task.agentId });
+  turn.enter(number, { kind: 'killing', sinceMs: turn.now, sentMs: turn.now }, reason);
+}
+
+/** KILLs of strays that may have been lost. */
+export function killStrays(turn: Turn): void {
+  if (turn.state.strays.every((stray) => turn.now < stray.sentMs + killAgainMs)) return;
+  turn.set({
+    strays: turn.state.strays.map((stray) => {
+      if (turn.now < stray.sentMs + killAgainMs) return stray;
+      turn.send({ kind: 'kill', taskId: stray.taskId, agentId: stray.agentId });
+      return { ...stray, sentMs: turn.now };
+    }),
+  });
+}
+
+/** Until when the ends of killed tasks are awaited. */
+export const endsDueMs = (state: ClusterState, sinceMs: number): number =>
+  sinceMs + state.spec.killGraceMs + endMarginMs;
