@@ -2,7 +2,7 @@
  * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one; the holder stops
  * Jupyter when it loses the key, before its lease can end elsewhere, and while it does not see the shared volume.
  */
-import { type NodeStatus, ports } from '../contract.js';
+import { askNodeAgent } from './ask.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
 import { deadlineAfter } from './deadline.js';
 import { type Directory, keys, type NodeRecord } from './directory.js';
@@ -228,12 +228,4 @@ export class Leadership {
     const status = await statusOf(this.etcd.observer.client(member.address), 500).catch(() => undefined);
     return status === undefined ? undefined : { member, index: BigInt(status.raftIndex) };
   }
-}
-
-/** @throws when the node agent there does not answer in time */
-async function askNodeAgent(address: string, timeoutMs: number): Promise<NodeStatus> {
-  const response = await fetch(`http://${address}:${ports.nodeAgent}/status`, {
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  return (await response.json()) as NodeStatus;
 }

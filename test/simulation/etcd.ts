@@ -303,8 +303,13 @@ export class EtcdCluster {
     return this.leader;
   }
 
-  addLearner(node: number): string {
+  addLearner({ node, taskId, generation }: Container): string {
     const leader = this.#leaderThatCommits();
+    if (generation !== this.generation) {
+      throw new Violation(
+        `${taskId} of generation ${generation} joins the cluster of generation ${this.generation}`,
+      );
+    }
     if (this.#connectedVoters(leader) < this.voters.length) throw new Refused(refusals.unhealthy);
     if (this.members.some((member) => member.node === node)) throw new Refused(refusals.exists);
     if (this.members.some(({ learner }) => learner)) throw new Refused(refusals.tooManyLearners);

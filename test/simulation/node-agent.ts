@@ -8,6 +8,7 @@ import {
   memberName,
   noQuorumLimitMs,
   type Self,
+  speaksForCluster,
 } from '../../executor-image/agent/etcd/membership.js';
 import { decideFence } from '../../executor-image/agent/fence.js';
 import { renderFounders, sightOf } from '../../executor-image/agent/generation.js';
@@ -20,6 +21,7 @@ import type { World } from './world.js';
 /** The decisions under test; a mutation takes the place of one when the checker itself is checked. */
 export interface AgentRules {
   readonly decideMembership: typeof decideMembership;
+  readonly speaksForCluster: typeof speaksForCluster;
   readonly inVainSince: typeof inVainSince;
   readonly decideFence: typeof decideFence;
   readonly deadlineAfter: typeof deadlineAfter;
@@ -31,6 +33,7 @@ export interface AgentRules {
 
 export const agentRules: AgentRules = {
   decideMembership,
+  speaksForCluster,
   inVainSince,
   decideFence,
   deadlineAfter,
@@ -277,12 +280,11 @@ export class NodeAgent {
         return this.#in(membershipEveryMs / 5, () => this.#membership());
       case 'add': {
         const cluster = view.leads;
-        const added = this.#change(() => cluster?.addLearner(this.#self.node));
+        const added = this.#change(() => cluster?.addLearner(this.#container));
         if (cluster === undefined || added === undefined) {
           return this.#in(membershipEveryMs, () => this.#membership());
         }
         this.#everStarted = true;
-        if (cluster.generation !== this.#container.generation) this.#world.count('joins another generation');
         return this.#in(this.#world.random.between(50, 1_000), () =>
           this.#runEtcd(() => cluster.start(added, memberName(this.#self), this.#container, this.#onEtcdEnd)),
         );
@@ -363,13 +365,15 @@ export class NodeAgent {
       const peer = containers.atAddress(node, this.#container.host);
       const process =
         peer !== undefined && containers.reach(this.#container, peer) ? peer.agent.process : undefined;
+      const role = process?.cluster.role(process) ?? 'none';
+      const status = role === 'none' ? undefined : { leader: 'known', isLearner: role === 'learner' };
+      const answer = { status, generation: peer?.generation };
       const cluster = process?.cluster;
-      if (
-        process === undefined ||
-        cluster === undefined ||
-        !cluster.isVoter(process) ||
-        !cluster.commits(process)
-      ) {
+      // Members are listed by a linearizable read.
+      const isOfUse =
+        this.#rules.speaksForCluster(answer, this.#container.generation) &&
+        cluster?.commits(process as EtcdProcess);
+      if (cluster === undefined || !isOfUse) {
         silent.push(address);
         continue;
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
+import type { PeerStatus } from '../../executor-image/agent/etcd/membership.js';
 import { decide } from '../../framework/cluster/decide.js';
 import type { Action } from '../../framework/cluster/model.js';
 import { type AgentRules, agentRules } from './node-agent.js';
@@ -154,6 +155,15 @@ describe('the simulation catches of node agents', () => {
         },
       },
       caught: /which is newer/,
+    },
+    'a task that joins the cluster of another generation': {
+      rules: {
+        speaksForCluster: <T extends PeerStatus>(
+          peer: Parameters<typeof agentRules.speaksForCluster<T>>[0],
+        ): peer is { readonly status: T; readonly generation: number } =>
+          agentRules.speaksForCluster(peer, peer.generation ?? 0),
+      },
+      caught: /joins the cluster of generation/,
     },
     'a node that looks for a quorum for ever': {
       rules: { inVainSince: () => undefined },

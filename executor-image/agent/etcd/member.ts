@@ -66,7 +66,10 @@ export class EtcdMember {
     readonly log: Log,
   ) {
     this.client = connect(address);
-    this.observer = new Observer(task.addresses.filter((peer) => peer !== address));
+    this.observer = new Observer(
+      task.addresses.filter((peer) => peer !== address),
+      task.generation,
+    );
     this.#self = {
       node: task.node,
       address,

@@ -144,6 +144,26 @@ function describe(member: Member): string {
   return `member ${member.name === '' ? 'never started' : member.name} at ${member.address}`;
 }
 
+/** What a peer's etcd says of itself, in `Status`. */
+export interface PeerStatus {
+  /** "0" when it knows of none. */
+  readonly leader: string;
+  readonly isLearner: boolean;
+}
+
+/**
+ * Whether a peer knows of the cluster that is to be joined: a voter with a leader (a learner does not list members), of this
+ * very generation. etcd does not say of which it is, and takes a member with any token once it was added; so the node agent
+ * beside it is asked. While hosts come back from a partition, members of two generations are within reach.
+ */
+export function speaksForCluster<T extends PeerStatus>(
+  peer: { readonly status: T | undefined; readonly generation: number | undefined },
+  generation: number,
+): peer is { readonly status: T; readonly generation: number } {
+  const { status } = peer;
+  return status !== undefined && status.leader !== '0' && !status.isLearner && peer.generation === generation;
+}
+
 /** Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. */
 export const noQuorumLimitMs = 120_000;
 

@@ -1,9 +1,12 @@
 /** What the live peers say of the cluster, and for how long they have said so. */
 import type { Etcd3 } from 'etcd3';
 import { ports } from '../../contract.js';
+import { askNodeAgent } from '../ask.js';
 import { bootClockMs } from '../clock.js';
 import { connect, hexId, listMembers, type Member, statusOf } from './client.js';
-import { type ClusterState, connectedPeers } from './membership.js';
+import { type ClusterState, connectedPeers, speaksForCluster } from './membership.js';
+
+const answerWithinMs = 800;
 
 export interface View {
   readonly cluster?: ClusterState;
@@ -28,7 +31,10 @@ export class Observer {
   readonly #disconnected = new Since();
   readonly #learners = new Since();
 
-  constructor(readonly peers: readonly string[]) {}
+  constructor(
+    readonly peers: readonly string[],
+    readonly generation: number,
+  ) {}
 
   client(address: string): Etcd3 {
     let client = this.#clients.get(address);
@@ -44,17 +50,20 @@ export class Observer {
     const silent: string[] = [];
     await Promise.all(
       this.peers.map(async (address) => {
-        const status = await statusOf(this.client(address), 800).catch(() => undefined);
-        // A learner does not list members.
-        if (status === undefined || status.leader === '0' || status.isLearner) silent.push(address);
-        else voters.push({ address, leader: status.leader });
+        const [status, agent] = await Promise.all([
+          statusOf(this.client(address), answerWithinMs).catch(() => undefined),
+          askNodeAgent(address, answerWithinMs).catch(() => undefined),
+        ]);
+        const peer = { status, generation: agent?.generation };
+        if (speaksForCluster(peer, this.generation)) voters.push({ address, leader: peer.status.leader });
+        else silent.push(address);
       }),
     );
     for (const { address, leader } of voters) {
       try {
         const members = await listMembers(this.client(address));
         const leaderAddress = members.find(({ id }) => id === leader)?.address;
-        if (leaderAddress === undefined) continue;
+        if (leaderAddress === undefined || !voters.some((voter) => voter.address === leaderAddress)) continue;
         const cluster = await this.#clusterOf(leaderAddress, leader);
         return { cluster, leaderAddress, silent };
       } catch {

@@ -10,6 +10,7 @@ import {
   memberName,
   type Observation,
   type Self,
+  speaksForCluster,
   waitingFor,
 } from '../../../executor-image/agent/etcd/membership.js';
 
@@ -134,6 +135,21 @@ describe('how a node’s etcd comes to be a member', () => {
     ];
     for (const { reason } of decisions) assert.match(reason, /\w+ \w+ \w+/);
   });
+});
+
+test('a peer speaks for the cluster to join when it is a voter with a leader, of this generation', () => {
+  const status = { leader: '7', isLearner: false };
+  assert.equal(speaksForCluster({ status, generation: 3 }, 3), true);
+  assert.equal(speaksForCluster({ status, generation: 2 }, 3), false, 'left over from an earlier founding');
+  assert.equal(speaksForCluster({ status, generation: 4 }, 3), false, 'founded since');
+  assert.equal(
+    speaksForCluster({ status, generation: undefined }, 3),
+    false,
+    'its node agent does not answer',
+  );
+  assert.equal(speaksForCluster({ status: undefined, generation: 3 }, 3), false);
+  assert.equal(speaksForCluster({ status: { ...status, leader: '0' }, generation: 3 }, 3), false);
+  assert.equal(speaksForCluster({ status: { ...status, isLearner: true }, generation: 3 }, 3), false);
 });
 
 test('a quorum is looked for in vain until one is found, by whoever is no voter', () => {
