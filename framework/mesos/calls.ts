@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import mesosFramework from 'mesos-framework';
 import helpers from 'mesos-framework/lib/helpers.js';
 import type { Logger } from '../log.js';
-import type { AgentID, OfferID, TaskInfo } from './schema/codec.js';
+import type { AgentID, Call, OfferID, TaskInfo } from './schema/codec.js';
 import type { Transport } from './transport.js';
 
 /** A call that has had no answer for this long is given up. */
@@ -76,7 +76,7 @@ export class MesosCalls {
       type: 'ACCEPT',
       accept: {
         offer_ids: ids(offerIds),
-        operations: [{ type: 'LAUNCH', launch: { task_infos: tasks } }],
+        operations: [{ type: 'LAUNCH', launch: { task_infos: [...tasks] } }],
       },
     });
   }
@@ -85,19 +85,74 @@ export class MesosCalls {
     this.#scheduler.decline(ids(offerIds), { refuse_seconds: refuseMs / 1000 });
   }
 
-  revive(): void {
-    this.#scheduler.revive();
+  /** The package's `revive` is about all roles: it takes none. Without `roles`, so is this. */
+  revive(roles: readonly string[] = []): void {
+    if (roles.length === 0) this.#scheduler.revive();
+    else this.#send({ type: 'REVIVE', revive: { roles: [...roles] } });
   }
 
-  /** The package knows no SUPPRESS. */
-  suppress(): void {
-    this.#send({ type: 'SUPPRESS' });
+  /** The package knows no SUPPRESS. Without `roles`, it is about all. */
+  suppress(roles: readonly string[] = []): void {
+    this.#send({ type: 'SUPPRESS', ...(roles.length > 0 && { suppress: { roles: [...roles] } }) });
   }
 
-  /** The package's `kill` sends a task's agent as an empty id where none is known, which the master cannot read. */
-  kill(taskId: string, agentId: string | undefined): void {
-    if (agentId === undefined) this.#send({ type: 'KILL', kill: { task_id: { value: taskId } } });
-    else this.#scheduler.kill(taskId, agentId);
+  /**
+   * The package's `kill` takes no kill policy, and sends a task's agent as an empty id where none is known, which the master
+   * cannot read.
+   * @param graceMs in place of the grace in the task's own kill policy
+   */
+  kill(taskId: string, agentId: string | undefined, graceMs?: number): void {
+    if (agentId !== undefined && graceMs === undefined) {
+      this.#scheduler.kill(taskId, agentId);
+      return;
+    }
+    this.#send({
+      type: 'KILL',
+      kill: {
+        task_id: { value: taskId },
+        ...(agentId !== undefined && { agent_id: { value: agentId } }),
+        ...(graceMs !== undefined && { kill_policy: { grace_period: { nanoseconds: graceMs * 1e6 } } }),
+      },
+    });
+  }
+
+  /** Ends a custom executor and all its tasks. The package's `shutdown` puts its body where the master does not look. */
+  shutdown(executorId: string, agentId: string): void {
+    this.#send({
+      type: 'SHUTDOWN',
+      shutdown: { executor_id: { value: executorId }, agent_id: { value: agentId } },
+    });
+  }
+
+  /** Bytes for an executor, with no guarantee that they arrive. */
+  message(executorId: string, agentId: string, data: Uint8Array): void {
+    this.#send({
+      type: 'MESSAGE',
+      message: {
+        agent_id: { value: agentId },
+        executor_id: { value: executorId },
+        data: Buffer.from(data).toString('base64'),
+      },
+    });
+  }
+
+  /** Says that a host may be taken for maintenance as announced. The package knows no inverse offers. */
+  acceptInverseOffers(inverseOfferIds: readonly string[]): void {
+    this.#send({
+      type: 'ACCEPT_INVERSE_OFFERS',
+      accept_inverse_offers: { inverse_offer_ids: ids(inverseOfferIds) },
+    });
+  }
+
+  /** Asks that a host be spared; the operator may take it all the same. */
+  declineInverseOffers(inverseOfferIds: readonly string[], refuseMs: number): void {
+    this.#send({
+      type: 'DECLINE_INVERSE_OFFERS',
+      decline_inverse_offers: {
+        inverse_offer_ids: ids(inverseOfferIds),
+        filters: { refuse_seconds: refuseMs / 1000 },
+      },
+    });
   }
 
   acknowledge({ taskId, agentId, uuid }: TaskAddress & { readonly uuid: string }): void {
@@ -139,7 +194,7 @@ export class MesosCalls {
     this.#agent.destroy();
   }
 
-  #send(call: object): void {
+  #send(call: Call): void {
     const scheduler = this.#scheduler;
     helpers.doRequest.call(
       scheduler,

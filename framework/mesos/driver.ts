@@ -217,7 +217,7 @@ export class MesosDriver {
   /** A break is a reason to try again; a refusal is not. */
   #failure(error: unknown, master: URL): StreamEnd {
     if (error instanceof CodedError) throw error;
-    if (error instanceof SubscriptionRefused && error.status >= 400 && error.status < 500) {
+    if (error instanceof SubscriptionRefused && isRefusal(error.status)) {
       throw new CodedError(
         'MASTER_REFUSED',
         `the master at ${master.host} refused the subscription: ${error.message}`,
@@ -250,6 +250,10 @@ function errorEnd(message: string, frameworkId: string | undefined): StreamEnd {
   }
   throw new CodedError('MASTER_REFUSED', `the master ended the subscription: ${message}`);
 }
+
+/** Answers that would be the same the next time; a conflict, or too many requests, pass. */
+const isRefusal = (status: number): boolean =>
+  status >= 400 && status < 500 && status !== 408 && status !== 409 && status !== 429;
 
 /** A call's answer that says that this stream is no longer the framework's, or this master no longer the leader. */
 const isStale = (status: number | undefined, message: string): boolean =>

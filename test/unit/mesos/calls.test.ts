@@ -73,6 +73,66 @@ describe('calls to the master', () => {
     });
   });
 
+  it('are there for all that a scheduler can ask, typed', async () => {
+    calls.revive(['a', 'b']);
+    calls.suppress(['a']);
+    calls.kill('t-1', 'a-1', 2_500);
+    calls.shutdown('e-1', 'a-1');
+    calls.message('e-1', 'a-1', new TextEncoder().encode('北京'));
+    calls.acceptInverseOffers(['o-1']);
+    calls.declineInverseOffers(['o-2'], 60_000);
+    const id = { framework_id: { value: 'f-1' } };
+    const agent_id = { value: 'a-1' };
+    assert.deepEqual(await body('REVIVE'), { ...id, type: 'REVIVE', revive: { roles: ['a', 'b'] } });
+    assert.deepEqual(await body('SUPPRESS'), { ...id, type: 'SUPPRESS', suppress: { roles: ['a'] } });
+    assert.deepEqual(await body('KILL'), {
+      ...id,
+      type: 'KILL',
+      kill: { task_id: { value: 't-1' }, agent_id, kill_policy: { grace_period: { nanoseconds: 2.5e9 } } },
+    });
+    assert.deepEqual(await body('SHUTDOWN'), {
+      ...id,
+      type: 'SHUTDOWN',
+      shutdown: { executor_id: { value: 'e-1' }, agent_id },
+    });
+    assert.deepEqual(await body('MESSAGE'), {
+      ...id,
+      type: 'MESSAGE',
+      message: { agent_id, executor_id: { value: 'e-1' }, data: '5YyX5Lqs' },
+    });
+    assert.deepEqual(await body('ACCEPT_INVERSE_OFFERS'), {
+      ...id,
+      type: 'ACCEPT_INVERSE_OFFERS',
+      accept_inverse_offers: { inverse_offer_ids: [{ value: 'o-1' }] },
+    });
+    assert.deepEqual(await body('DECLINE_INVERSE_OFFERS'), {
+      ...id,
+      type: 'DECLINE_INVERSE_OFFERS',
+      decline_inverse_offers: { inverse_offer_ids: [{ value: 'o-2' }], filters: { refuse_seconds: 60 } },
+    });
+  });
+
+  it('replace what the package lacks, or sends where no master looks', async () => {
+    const plain = new mesosFramework.Scheduler({ masterUrl: '127.0.0.1', port: 1, frameworkName: 'x' });
+    for (const name of ['suppress', 'acceptInverseOffers', 'declineInverseOffers']) {
+      assert.equal((plain as unknown as Record<string, unknown>)[name], undefined, name);
+    }
+    assert.equal(plain.revive.length, 0, 'no roles');
+    assert.equal(plain.kill.length, 2, 'no kill policy');
+    const sent: string[] = [];
+    const server = createServer((request, response) => {
+      request.on('data', (chunk) => sent.push(String(chunk)));
+      response.writeHead(202).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const sending = new mesosFramework.Scheduler({ masterUrl: '127.0.0.1', port, frameworkName: 'x' });
+    (sending as unknown as { shutdown: (agent: string, executor: string) => void }).shutdown('a-1', 'e-1');
+    await once(sending, 'sent_shutdown');
+    server.close();
+    assert.ok(!('shutdown' in (JSON.parse(sent.join('')) as object)), 'its SHUTDOWN has a body named kill');
+  });
+
   it('ask for all tasks by an empty reconciliation', async () => {
     calls.reconcile([]);
     assert.deepEqual(((await body('RECONCILE')) as { reconcile: unknown }).reconcile, { tasks: [] });

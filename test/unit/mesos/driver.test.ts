@@ -191,6 +191,17 @@ describe('the driver', () => {
     });
   });
 
+  for (const status of [409, 429, 500, 503]) {
+    it(`tries again after status ${status}`, async () => {
+      master.onSubscribe = (_, response) => {
+        master.onSubscribe = (_again, next) => master.open(next);
+        response.writeHead(status).end('not now');
+      };
+      drive();
+      await once(heard, 'SUBSCRIBED');
+    });
+  }
+
   it('stands down when another scheduler takes its id', async () => {
     const ended = drive();
     await once(heard, 'SUBSCRIBED');
