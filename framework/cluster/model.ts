@@ -181,8 +181,8 @@ export type Phase =
   | { readonly kind: 'running'; readonly sinceMs: number; readonly healthy?: boolean }
   /** KILL sent, the end not yet seen. */
   | { readonly kind: 'killing'; readonly sinceMs: number; readonly sentMs: number }
-  /** Mesos lost sight of its host. */
-  | { readonly kind: 'unreachable'; readonly sinceMs: number };
+  /** Mesos lost sight of its host. A task that was running goes on living, should it come back. */
+  | { readonly kind: 'unreachable'; readonly sinceMs: number; readonly runningSinceMs?: number };
 
 export interface NodeState {
   readonly phase: Phase;

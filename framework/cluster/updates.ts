@@ -9,7 +9,7 @@ import {
 } from './ends.js';
 import { dockerWords, saysAddressTaken } from './explain.js';
 import { kill } from './killing.js';
-import type { ClusterSpec, NodeState, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
+import type { ClusterSpec, NodeState, Phase, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
 import { answered, isEarlyUnknown } from './reconciliation.js';
 import { nodeOfTaskId } from './record.js';
 import type { Turn } from './turn.js';
@@ -116,12 +116,22 @@ function ours(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
       if (phase.kind !== 'unreachable') {
         turn.enter(
           task.node,
-          { kind: 'unreachable', sinceMs: turn.now },
+          {
+            kind: 'unreachable',
+            sinceMs: turn.now,
+            ...(phase.kind === 'running' && { runningSinceMs: phase.sinceMs }),
+          },
           `Mesos lost sight of host ${task.hostname}; a new task in ${seconds(turn.state.spec.unreachableGraceMs)} unless it comes back`,
         );
       }
       return;
   }
+}
+
+/** Since when the node's present task has run, as far as it was seen to. */
+function runningSinceMs(phase: Phase): number | undefined {
+  if (phase.kind === 'running') return phase.sinceMs;
+  return phase.kind === 'unreachable' ? phase.runningSinceMs : undefined;
 }
 
 function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
@@ -134,7 +144,7 @@ function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     task.node,
     {
       kind: 'running',
-      sinceMs: before.phase.kind === 'running' ? before.phase.sinceMs : turn.now,
+      sinceMs: runningSinceMs(before.phase) ?? turn.now,
       ...(healthy !== undefined && { healthy }),
     },
     `task ${task.id} is running on ${task.hostname}${health}`,

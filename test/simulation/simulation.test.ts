@@ -21,6 +21,11 @@ const found: readonly (readonly [seed: number, steps: number, what: string])[] =
   [40, 500, 'a node was launched beside a task that a record put back from a copy did not know'],
   [133, 500, 'a founder of a record put back from a copy was launched a second time by the same id'],
   [500557, 3000, 'a generation was founded although enough of the last one had come back'],
+  [
+    901439,
+    1000,
+    'a generation was founded beside a quorum, as a task was thought young whose host had been out of reach',
+  ],
   [500405, 1000, 'a learner whose etcd never heard a leader waited for ever, and nothing was founded anew'],
 ];
 

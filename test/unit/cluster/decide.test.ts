@@ -624,6 +624,21 @@ describe('a generation', () => {
     assert.equal(world.state.nodes[0]?.saidNoQuorum, false);
   });
 
+  it("counts a task's life through a time in which its host is out of reach", () => {
+    const world = World.running();
+    world.exit(world.task(0).id, exitCodes.noQuorum);
+    world.offer(['host-1']);
+    world.run(0);
+    world.pass(3 * 60_000);
+    const { id } = world.task(0);
+    world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.pass(30_000);
+    world.update(id, 'TASK_RUNNING', { source: 'SOURCE_MASTER' });
+    assert.equal(world.state.nodes[0]?.saidNoQuorum, true);
+    world.pass(30_000);
+    assert.equal(world.state.nodes[0]?.saidNoQuorum, false);
+  });
+
   /** A cluster whose node 0 says that its generation's number is taken, up to the founding of the next. */
   const taken = (world: World): void => {
     world.exit(world.task(0).id, exitCodes.numberTaken);
