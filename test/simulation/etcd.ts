@@ -303,7 +303,7 @@ export class EtcdCluster {
     return this.leader;
   }
 
-  addLearner({ node, taskId, generation }: Container): string {
+  addLearner({ node, taskId, generation }: Pick<Container, 'node' | 'taskId' | 'generation'>): string {
     const leader = this.#leaderThatCommits();
     if (generation !== this.generation) {
       throw new Violation(
@@ -319,7 +319,7 @@ export class EtcdCluster {
   }
 
   /** @param asker whose node agent asks for it */
-  remove(id: string, asker: Container): void {
+  remove(id: string, asker: Pick<Container, 'node' | 'taskId' | 'incarnation'>): void {
     const leader = this.#leaderThatCommits();
     const member = this.#member(id);
     if (member === undefined) throw new Refused(refusals.notFound);
