@@ -133,6 +133,7 @@ describe('the simulation catches of node agents', () => {
     'looks whose age is ignored': {
       rules: { lookCountsFromMs: () => Number.MAX_SAFE_INTEGER / 4 },
       caught: /two Jupyters/,
+      from: 125,
     },
     'looks that do not see that another generation was founded': {
       rules: {
@@ -169,6 +170,7 @@ describe('the simulation catches of node agents', () => {
           agentRules.speaksForCluster(peer, peer.generation ?? 0),
       },
       caught: /joins the cluster of generation/,
+      from: 536,
     },
     'a node that looks for a quorum for ever': {
       rules: { inVainSince: () => undefined },
