@@ -59,7 +59,10 @@ function launch(turn: Turn, wanting: readonly number[]): void {
   const chosen = new Map<string, { offerIds: readonly string[]; launches: Launch[] }>();
   for (const number of wanting) {
     const demand = { needs: spec.needs, constraints: spec.constraints, others: turn.liveTasks() };
-    const host = bestHost(hosts, demand, turn.node(number).avoidAgentId);
+    const { avoidAgentId, failures } = turn.node(number);
+    const avoidance =
+      avoidAgentId === undefined ? undefined : { agentId: avoidAgentId, failures: Math.max(1, failures) };
+    const host = bestHost(hosts, demand, avoidance);
     if (host === undefined) {
       turn.enter(number, { kind: 'waiting' }, `no offer fits: ${whyNone(hosts, demand)}`);
       continue;

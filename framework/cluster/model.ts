@@ -190,7 +190,7 @@ export interface NodeState {
   readonly reason: string;
   /** Ends in a row without a healthy spell between them. */
   readonly failures: number;
-  /** Mesos agent that just failed this node: others come first. */
+  /** Mesos agent that just failed this node. */
   readonly avoidAgentId?: string;
   /** Since when Docker has been saying that the node's address is taken. */
   readonly addressTakenSinceMs?: number;

@@ -63,25 +63,33 @@ export function whyNone(hosts: readonly Host[], demand: Demand): string {
   return [...counts].map(([need, count]) => `${count} of ${hosts.length} do not meet ${need}`).join(', ');
 }
 
+/** A Mesos agent whose host failed the node, and how often in a row. */
+export interface Avoidance {
+  readonly agentId: string;
+  readonly failures: number;
+}
+
 /**
- * The best host for one more task: one that does not have to be avoided, then one without announced maintenance, then the one
- * with fewest of our tasks, then the one with most CPUs left; the name decides ties, so that a decision can be repeated.
+ * The best host for one more task: one without announced maintenance, then the one with fewest of our tasks, then the one with
+ * most CPUs left; the name decides ties, so that a decision can be repeated. A host that just failed the node counts as if it
+ * had one more task for each failure in a row but the first: one failure is not worth two nodes on one host, a crash loop is.
  */
 export function bestHost(
   hosts: readonly Host[],
   demand: Demand,
-  avoidAgentId: string | undefined,
+  avoidance: Avoidance | undefined,
 ): Host | undefined {
-  const tasksOn = (host: Host): number =>
-    demand.others.filter(({ hostname }) => hostname === host.hostname).length;
-  const avoided = (host: Host): boolean => host.agentId === avoidAgentId;
+  const load = (host: Host): number => {
+    const tasks = demand.others.filter(({ hostname }) => hostname === host.hostname).length;
+    // Half a task, so that of two hosts with equally many the other one is taken.
+    return avoidance?.agentId === host.agentId ? tasks + avoidance.failures - 0.5 : tasks;
+  };
   return hosts
     .filter((host) => unmet(host, demand, hosts).length === 0)
     .sort(
       (a, b) =>
-        Number(avoided(a)) - Number(avoided(b)) ||
         Number(a.unavailable) - Number(b.unavailable) ||
-        tasksOn(a) - tasksOn(b) ||
+        load(a) - load(b) ||
         b.cpus - a.cpus ||
         a.hostname.localeCompare(b.hostname),
     )[0];

@@ -16,6 +16,8 @@ const lookLimitS = 6;
 const schedulerFlags = [
   ...['--look-limit-s', String(lookLimitS), '--unreachable-grace-s', '10', '--kill-grace-s', '3'],
   ...['--backoff-max-s', '5'],
+  // What happens to a host must happen to one node alone.
+  ...['--constraints', 'hostname:UNIQUE'],
 ];
 
 const needsOwnMesos =

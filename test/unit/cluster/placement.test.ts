@@ -92,11 +92,27 @@ describe('a constraint', () => {
 describe('placement', () => {
   const demand = { needs, constraints: [], others: [] };
 
-  it('takes a host under announced maintenance, or one that just failed the node, only where there is no other', () => {
+  it('takes a host under announced maintenance only where there is no other', () => {
     const hosts = hostsOf([offer('a', { unavailable: true, cpus: 8 }), offer('b')]);
     assert.equal(bestHost(hosts, demand, undefined)?.hostname, 'b');
-    assert.equal(bestHost(hosts, demand, 'agent-of-b')?.hostname, 'a');
-    assert.equal(bestHost(hosts.slice(0, 1), demand, 'agent-of-a')?.hostname, 'a');
+    assert.equal(bestHost(hosts.slice(0, 1), demand, undefined)?.hostname, 'a');
+  });
+
+  it('avoids a host that failed the node: at once where another is as free, with more failures also where it is not', () => {
+    const hosts = hostsOf([offer('a'), offer('b')]);
+    const failing = (
+      failures: number,
+      others = demand.others as { hostname: string; attributes: object }[],
+    ) =>
+      bestHost(
+        hosts,
+        { ...demand, others: others as typeof demand.others },
+        { agentId: 'agent-of-a', failures },
+      )?.hostname;
+    assert.equal(failing(1), 'b');
+    assert.equal(failing(1, [at('b')]), 'a', 'one failure is not worth two nodes on one host');
+    assert.equal(failing(2, [at('b')]), 'b');
+    assert.equal(bestHost(hosts.slice(0, 1), demand, { agentId: 'agent-of-a', failures: 9 })?.hostname, 'a');
   });
 
   it('says which need was not met by how many offers', () => {
