@@ -1,20 +1,21 @@
 /**
- * A soak: the real scheduler, the embedded master and hosts without Docker, and between scheduler and master a network that
- * misbehaves. What goes wrong, and when, comes from one seed; in the end all must be as it was.
+ * A soak: the real scheduler, two embedded masters of which one leads, hosts without Docker, and between scheduler and masters a network
+ * that misbehaves. What goes wrong, and when, comes from one seed; in the end all must be as it was.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../framework/errors.js';
 import { EmbeddedHost } from '../../framework/local/host/host.js';
-import { EmbeddedMaster } from '../../framework/local/master/master.js';
 import { type Logger, silentLogger } from '../../framework/log.js';
 import { type Scheduler, startScheduler } from '../../framework/scheduler.js';
-import { FaultyProxy } from '../support/faulty-proxy.js';
+import type { FaultyProxy } from '../support/faulty-proxy.js';
 import { SeededRandom } from '../support/random.js';
 import { settingsOf } from '../support/settings.js';
 import { waitFor } from '../support/wait.js';
 import { Containers } from './containers.js';
+import { Masters } from './masters.js';
 
 /** What a fault may do to tasks. */
 export type Harm =
@@ -27,9 +28,8 @@ export type Harm =
 
 export interface SoakWorld {
   readonly random: SeededRandom;
-  readonly master: EmbeddedMaster;
+  readonly masters: Masters;
   readonly hosts: readonly EmbeddedHost[];
-  readonly proxy: FaultyProxy;
   readonly containers: Containers;
   restartScheduler(): Promise<void>;
 }
@@ -39,6 +39,8 @@ export interface Fault {
   readonly harm: Harm;
   /** Of all faults that may come, how often this one does. */
   readonly weight: number;
+  /** The part of the world that it stops and starts: no other fault does that to the same part meanwhile. */
+  readonly part?: 'masters' | 'hosts' | 'scheduler';
   /** Resolves when it is over, or goes on by itself. */
   strike(world: SoakWorld): Promise<void>;
 }
@@ -48,55 +50,70 @@ export const faults: readonly Fault[] = [
     name: 'every connection is cut',
     harm: 'none',
     weight: 4,
-    strike: async ({ proxy }) => proxy.cut(),
+    async strike({ masters }) {
+      for (const proxy of masters.proxies) proxy.cut();
+    },
   },
   {
     name: 'some connections are cut',
     harm: 'none',
     weight: 4,
-    strike: async ({ proxy }) => proxy.cut(0.5),
+    async strike({ masters }) {
+      for (const proxy of masters.proxies) proxy.cut(0.5);
+    },
   },
   {
     name: 'nothing gets through for a moment',
     harm: 'none',
     weight: 3,
-    async strike({ proxy, random }) {
-      proxy.stall();
-      await delay(random.between(50, 1_500));
-      proxy.release();
-    },
+    strike: ({ masters, random }) => stall(masters.networks(random), random.between(50, 1_500)),
   },
   {
     name: 'nothing gets through for longer than the heartbeats’ patience',
     harm: 'none',
     weight: 1,
-    async strike({ proxy, random }) {
-      proxy.stall();
-      await delay(random.between(2_500, 4_000));
-      proxy.release();
-    },
+    strike: ({ masters, random }) => stall(masters.networks(random), random.between(2_500, 4_000)),
   },
   {
     name: 'connections are refused for a time',
     harm: 'none',
     weight: 2,
-    async strike({ proxy, random }) {
-      proxy.refuse();
-      proxy.cut();
+    async strike({ masters, random }) {
+      const proxies = masters.networks(random);
+      for (const proxy of proxies) {
+        proxy.refuse();
+        proxy.cut();
+      }
       await delay(random.between(100, 2_000));
-      proxy.accept();
+      for (const proxy of proxies) proxy.accept();
     },
   },
   {
     name: 'the master restarts, and remembers its hosts',
     harm: 'none',
     weight: 3,
-    strike: ({ master }) => master.restart({ keepRegistry: true }),
+    part: 'masters',
+    strike: ({ masters }) => masters.leader.restart({ keepRegistry: true }),
+  },
+  {
+    name: 'the leading master gives up, and after an election another leads',
+    harm: 'none',
+    weight: 3,
+    part: 'masters',
+    strike: ({ masters, random }) => masters.handOver(random.between(0, 1_500)),
+  },
+  {
+    name: 'the leading master is killed, and when its session has run out another leads',
+    harm: 'none',
+    weight: 3,
+    part: 'masters',
+    strike: ({ masters, random }) => masters.succeed(random.between(50, 1_500), random.between(0, 1_000)),
   },
   {
     name: 'a host’s Mesos agent restarts',
     harm: 'none',
     weight: 3,
+    part: 'hosts',
     async strike({ hosts, random }) {
       const host = random.pick(hosts);
       host.disconnect({ silent: random.chance(0.5) });
@@ -108,6 +125,7 @@ export const faults: readonly Fault[] = [
     name: 'the scheduler restarts',
     harm: 'none',
     weight: 2,
+    part: 'scheduler',
     strike: ({ restartScheduler }) => restartScheduler(),
   },
   {
@@ -120,9 +138,16 @@ export const faults: readonly Fault[] = [
     name: 'the master restarts, and knows nothing',
     harm: 'tasksForgotten',
     weight: 1,
-    strike: ({ master }) => master.restart({ keepRegistry: false }),
+    part: 'masters',
+    strike: ({ masters }) => masters.leader.restart({ keepRegistry: false }),
   },
 ];
+
+async function stall(proxies: readonly FaultyProxy[], ms: number): Promise<void> {
+  for (const proxy of proxies) proxy.stall();
+  await delay(ms);
+  for (const proxy of proxies) proxy.release();
+}
 
 export interface SoakOptions {
   readonly seed: number;
@@ -132,10 +157,6 @@ export interface SoakOptions {
   readonly log: (line: string) => void;
   /** The scheduler's own. Default: none. */
   readonly logger?: Logger;
-  /** Beside those above; a change of leader, for instance. */
-  readonly moreFaults?: readonly Fault[];
-  /** Where the scheduler is told to find the master, made from the proxy's address. Default: that address. */
-  readonly masterSetting?: (proxy: FaultyProxy) => string;
 }
 
 export interface SoakResult {
@@ -166,9 +187,8 @@ class Soak {
   readonly #directory: string;
   readonly #random: SeededRandom;
   readonly #containers: Containers;
-  readonly #master: EmbeddedMaster;
+  readonly #masters: Masters;
   readonly #hosts: readonly EmbeddedHost[];
-  readonly #proxy: FaultyProxy;
   readonly #failures = new Set<string>();
   readonly #frameworkIds = new Set<string>();
   readonly #struck = new Map<string, number>();
@@ -180,20 +200,23 @@ class Soak {
     // Streams of their own, so that what a container draws does not change which fault is next.
     const random = new SeededRandom(options.seed);
     const containers = new Containers(new SeededRandom(options.seed + 1));
-    const master = await EmbeddedMaster.start({
-      logger: silentLogger,
-      heartbeatMs: 500,
-      allocationIntervalMs: 100,
-      pingIntervalMs: 500,
-      // A host that is away for a moment is not given up.
-      maxMissedPings: 40,
-      hostReregisterTimeoutMs: 60_000,
-    });
+    const masters = await Masters.start(
+      {
+        logger: silentLogger,
+        heartbeatMs: 500,
+        allocationIntervalMs: 100,
+        pingIntervalMs: 500,
+        // A host that is away for a moment is not given up.
+        maxMissedPings: 40,
+        hostReregisterTimeoutMs: 60_000,
+      },
+      new SeededRandom(options.seed + 2),
+    );
     const hosts: EmbeddedHost[] = [];
     for (let number = 1; number <= nodes; number += 1) {
       hosts.push(
         await EmbeddedHost.start({
-          master,
+          master: masters.ensemble,
           name: `host-${number}`,
           resources: { cpus: 4, memMb: 8_192, diskMb: 20_000 },
           workDirectory: join(directory, `host-${number}`),
@@ -203,11 +226,7 @@ class Soak {
         }),
       );
     }
-    const proxy = await FaultyProxy.start({
-      upstreamPort: master.port,
-      random: new SeededRandom(options.seed + 2),
-    });
-    return new Soak(options, { directory, random, containers, master, hosts, proxy });
+    return new Soak(options, { directory, random, containers, masters, hosts });
   }
 
   private constructor(
@@ -216,30 +235,27 @@ class Soak {
       directory: string;
       random: SeededRandom;
       containers: Containers;
-      master: EmbeddedMaster;
+      masters: Masters;
       hosts: readonly EmbeddedHost[];
-      proxy: FaultyProxy;
     },
   ) {
     this.#options = options;
     this.#directory = parts.directory;
     this.#random = parts.random;
     this.#containers = parts.containers;
-    this.#master = parts.master;
+    this.#masters = parts.masters;
     this.#hosts = parts.hosts;
-    this.#proxy = parts.proxy;
     this.#watch = setInterval(() => this.#look(), 20);
   }
 
   async run(): Promise<SoakResult> {
-    const { harmlessS, harmfulS, log, moreFaults = [] } = this.#options;
-    const all = [...faults, ...moreFaults];
+    const { harmlessS, harmfulS, log } = this.#options;
     await this.#startScheduler();
     const before = await this.#settled('the start');
     log(`tasks: ${before.join(', ')}`);
 
     await this.#strike(
-      all.filter(({ harm }) => harm === 'none'),
+      faults.filter(({ harm }) => harm === 'none'),
       harmlessS,
     );
     const after = await this.#settled('faults that leave tasks alone');
@@ -255,10 +271,10 @@ class Soak {
     }
 
     if (harmfulS > 0) {
-      await this.#strike(all, harmfulS);
+      await this.#strike(faults, harmfulS);
       log(`tasks: ${(await this.#settled('all faults')).join(', ')}`);
     }
-    const forgotten = all
+    const forgotten = faults
       .filter(({ harm }) => harm === 'tasksForgotten')
       .some(({ name }) => (this.#struck.get(name) ?? 0) > 0);
     if (this.#containers.doubles > 0 && !forgotten) {
@@ -272,7 +288,7 @@ class Soak {
     return {
       failures: [...this.#failures],
       faults: this.#struck,
-      connections: this.#proxy.connectionsSeen,
+      connections: this.#masters.proxies.reduce((sum, { connectionsSeen }) => sum + connectionsSeen, 0),
       launched: this.#containers.launched,
       doubles: this.#containers.doubles,
       frameworkIds: [...this.#frameworkIds],
@@ -283,15 +299,14 @@ class Soak {
     clearInterval(this.#watch);
     await this.#scheduler?.stop();
     for (const host of this.#hosts) await host.stop();
-    await this.#proxy.stop();
-    await this.#master.stop();
+    await this.#masters.stop();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #startScheduler(): Promise<void> {
-    const { masterSetting = (proxy: FaultyProxy) => proxy.url, logger = silentLogger } = this.#options;
+    const { logger = silentLogger } = this.#options;
     const settings = settingsOf({
-      master: masterSetting(this.#proxy),
+      master: this.#masters.setting,
       stateFile: join(this.#directory, 'state.json'),
       masterTimeoutS: 120,
       launchTimeoutS: 20,
@@ -306,7 +321,7 @@ class Soak {
     const scheduler = await startScheduler(settings, { logger });
     this.#scheduler = scheduler;
     scheduler.done.catch((error: unknown) => {
-      this.#failures.add(`the scheduler ended: ${error instanceof Error ? error.message : String(error)}`);
+      this.#failures.add(`the scheduler ended: ${messageOf(error)}`);
     });
   }
 
@@ -320,9 +335,8 @@ class Soak {
     const deck = choice.flatMap((fault) => new Array<Fault>(fault.weight).fill(fault));
     const world: SoakWorld = {
       random: this.#random,
-      master: this.#master,
+      masters: this.#masters,
       hosts: this.#hosts,
-      proxy: this.#proxy,
       containers: this.#containers,
       restartScheduler: async () => {
         await this.#scheduler?.stop();
@@ -331,13 +345,17 @@ class Soak {
     };
     const end = performance.now() + forS * 1000;
     const under: Promise<void>[] = [];
+    const turns = new Map<Fault['part'], Promise<void>>();
     while (performance.now() < end && this.#failures.size === 0) {
       const fault = this.#random.pick(deck);
       this.#struck.set(fault.name, (this.#struck.get(fault.name) ?? 0) + 1);
+      if (fault.part !== undefined) await turns.get(fault.part);
       this.#options.log(`fault: ${fault.name}`);
-      const striking = fault.strike(world);
-      // What restarts a part of the world is waited for: another may want the same part.
-      if (this.#random.chance(0.5) || fault.name.includes('restarts')) await striking;
+      const striking = fault.strike(world).catch((error: unknown) => {
+        this.#failures.add(`"${fault.name}" failed: ${messageOf(error)}`);
+      });
+      if (fault.part !== undefined) turns.set(fault.part, striking);
+      if (this.#random.chance(0.5)) await striking;
       else under.push(striking);
       await delay(this.#random.between(0, 1_500));
     }

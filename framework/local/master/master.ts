@@ -151,12 +151,23 @@ export class EmbeddedMaster implements MasterAddress {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Makes this master one that does not lead: its streams break, and it answers 307 or 503. */
+  /**
+   * Makes this master one that does not lead, whose streams break and which answers 307 or 503; or one that leads, and knows what the
+   * registry says and nothing else.
+   */
   setLeadership(leadership: Leadership): void {
     const led = this.#leadership.kind === 'leading';
+    const leads = leadership.kind === 'leading';
     this.#leadership = leadership;
-    if (led && leadership.kind !== 'leading') this.dropConnections();
-    if (!led && leadership.kind === 'leading') for (const listener of this.#listeners) listener();
+    if (led === leads) return;
+    const state = this.#state;
+    if (state.kind === 'running') {
+      // Who does not lead gives no host up in the registry of who does.
+      state.core.stop();
+      if (leads) this.#state = { ...state, core: this.#newCore(state.info) };
+    }
+    if (!leads) this.dropConnections();
+    else for (const listener of this.#listeners) listener();
   }
 
   #leadingCore(): MasterCore | undefined {
@@ -215,19 +226,15 @@ export class EmbeddedMaster implements MasterAddress {
       );
     }
     if (this.#leadership.kind === 'leading') for (const listener of this.#listeners) listener();
+    else this.#state.core.stop();
   }
 
-  /** Who begins to lead knows what the registry says, and nothing else. */
   #elected(leadership: Leadership): void {
     const state = this.#state;
     if (state.kind === 'stopped' || sameLeadership(leadership, this.#leadership)) return;
     this.#options.logger.info(
       `master: ${this.url} ${leadership.kind === 'following' ? `follows ${leadership.leader}` : `is ${leadership.kind}`}`,
     );
-    if (leadership.kind === 'leading') {
-      state.core.stop();
-      this.#state = { ...state, core: this.#newCore(state.info) };
-    }
     this.setLeadership(leadership);
   }
 

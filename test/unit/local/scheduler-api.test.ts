@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { get } from 'node:http';
 import { test } from 'node:test';
+import { Registry } from '../../../framework/local/master/registry.js';
 import { vectorText } from '../mesos/vectors.js';
 import { type Codec, frameworkInfo, post, TestScheduler } from './test-scheduler.js';
 import { inWorld } from './world.js';
@@ -190,6 +191,32 @@ test('a master that does not lead sends callers to the one that does, or tells t
     await scheduler.type('SUBSCRIBED');
     scheduler.close();
   }));
+
+test('a master that no longer leads leaves hosts and tasks to the one that does', () => {
+  const registry = new Registry();
+  return inWorld({ hosts: 1, master: { registry, hostReregisterTimeoutMs: 60_000 } }, async (world) => {
+    const { clock, master, hosts, subscribe } = world;
+    const [agentId] = registry.admitted;
+    assert.ok(agentId !== undefined);
+    // A framework that may not fail over is removed, tasks and all, by the master that loses its stream.
+    const scheduler = await subscribe();
+    await scheduler.type('SUBSCRIBED');
+    const former = master.core;
+    master.setLeadership({ kind: 'electing' });
+    await scheduler.ended;
+    assert.equal(former.frameworks.size, 1);
+    // Nor does one that was started anew give up hosts that it waits for in vain: they are the leader's.
+    await master.restart({ keepRegistry: true });
+    hosts[0]?.disconnect({ silent: true });
+    clock.advance(3_600_000);
+    assert.deepEqual([[...registry.admitted], registry.unreachable.size], [[agentId], 0]);
+    master.setLeadership({ kind: 'leading' });
+    assert.deepEqual([...master.core.recoveredHosts], [agentId]);
+    assert.equal(master.core.frameworks.size, 0);
+    clock.advance(60_000);
+    assert.deepEqual([[...registry.admitted], [...registry.unreachable.keys()]], [[], [agentId]]);
+  });
+});
 
 test("the operator's /state names hosts, frameworks and tasks as capture 27 does", () =>
   inWorld({ hosts: 2 }, async ({ master, subscribe }) => {
