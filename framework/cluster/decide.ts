@@ -3,7 +3,7 @@ import { noQuorumLapseMs, refound } from './founding.js';
 import { endsDueMs, killAgainMs, killStrays } from './killing.js';
 import { place, tellDemand } from './launching.js';
 import type { Action, ClusterEvent, ClusterRecord, ClusterSpec, ClusterState, NodeState } from './model.js';
-import { ask, endWaits, isAnyAwaited, isAwaited, reconcile, subscribed } from './reconciliation.js';
+import { askAgain, endWaits, isAnyAwaited, isAwaited, reconcile, subscribed } from './reconciliation.js';
 import { newRecord, resumed } from './record.js';
 import { tearDown } from './teardown.js';
 import { Turn } from './turn.js';
@@ -108,7 +108,7 @@ function take(turn: Turn, event: ClusterEvent): void {
     case 'explained':
       return explained(turn, event.taskId, event.stderr);
     case 'callFailed':
-      return ask(turn);
+      return askAgain(turn);
     case 'teardown':
       return turn.set({ tearingDownSinceMs: turn.state.tearingDownSinceMs ?? turn.now });
     case 'tick':

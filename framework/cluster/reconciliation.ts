@@ -33,6 +33,8 @@ export function subscribed(turn: Turn, frameworkId: string): void {
   ask(turn);
 }
 
+const longer = (delayMs: number): number => Math.min(reconcileLongestMs, delayMs * 2);
+
 /** Tasks that may be alive: those not known to have ended, and those of which nothing proves that they have. */
 const askedFor = (turn: Turn): TaskRecord[] => [...turn.liveTasks(), ...turn.state.record.unproven];
 
@@ -48,6 +50,16 @@ export function ask(turn: Turn): void {
       holdUntilMs: turn.now + turn.state.spec.unreachableGraceMs,
     },
   });
+}
+
+/** A call may be lost: everything is asked again, but no sooner than after a wait, since this call may be lost, too. */
+export function askAgain(turn: Turn): void {
+  const { reconciliation } = turn.state;
+  const delayMs = reconciliation.kind === 'asking' ? reconciliation.delayMs : reconcileFirstMs;
+  ask(turn);
+  const asking = turn.state.reconciliation;
+  if (asking.kind !== 'asking') return;
+  turn.set({ reconciliation: { ...asking, nextMs: turn.now + delayMs, delayMs: longer(delayMs) } });
 }
 
 /** Any word about a task answers the reconciliation of it, but for "unknown" while its ACCEPT may be on the way. */
@@ -114,7 +126,7 @@ export function reconcile(turn: Turn): void {
         kind: 'reconcile',
         tasks: pending.map((task) => ({ taskId: task.id, agentId: task.agentId })),
       });
-      const delayMs = Math.min(reconcileLongestMs, reconciliation.delayMs * 2);
+      const delayMs = longer(reconciliation.delayMs);
       turn.set({
         reconciliation: {
           ...reconciliation,

@@ -14,6 +14,7 @@ export class Container {
   /** Reported as ended while it runs: nobody watches it. */
   orphan = false;
   readonly agent: NodeAgent;
+  readonly startedMs: number;
   #stuns = 0;
   #stunEndedMs = Number.NEGATIVE_INFINITY;
   readonly #world: World;
@@ -24,6 +25,7 @@ export class Container {
     readonly host: Host,
   ) {
     this.#world = world;
+    this.startedMs = world.clock.nowMs;
     this.agent = new NodeAgent(world, this);
   }
 

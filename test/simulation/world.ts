@@ -1,4 +1,5 @@
 /** One simulated cluster: Mesos, hosts, containers, a store, and the very core that the scheduler runs, under faults from a seed. */
+import { exitCodes } from '../../executor-image/contract.js';
 import { decide, initialState, nextTickMs } from '../../framework/cluster/decide.js';
 import { quorumLostForGood } from '../../framework/cluster/founding.js';
 import type {
@@ -17,6 +18,9 @@ import { type Host, Mesos } from './mesos.js';
 import { Network } from './network.js';
 import { type AgentRules, agentRules } from './node-agent.js';
 import { Volume } from './volume.js';
+
+/** How long a task must live to take back what an earlier one of its node said. */
+const noQuorumLapseMs = 4 * 60_000;
 
 export interface Faults {
   /** Probabilities, of each single message. */
@@ -86,6 +90,8 @@ export class World {
   #stored: ClusterRecord | undefined;
   /** Copies that somebody may put back. */
   readonly #backups: ClusterRecord[] = [];
+  /** Nodes of which a task ever ended saying that it found no quorum. */
+  readonly #saidNoQuorum = new Set<number>();
   /** Then the store knows neither all tasks nor the last generation. */
   #wasRestored = false;
   #process: Process | undefined;
@@ -309,7 +315,23 @@ export class World {
 
   containerEnds(container: Container, status: number): void {
     this.tell(`container of ${container.taskId} ends with status ${status}`);
+    if (status === exitCodes.noQuorum) this.#saidNoQuorum.add(container.node);
     this.mesos.containerEnds(container, status);
+  }
+
+  /**
+   * Whether the scheduler was told that there is no quorum, and cannot know better: half of the nodes said so or have no
+   * task, and what runs of them has not lived long enough since to take it back (DESIGN, Founding).
+   */
+  #isLostByWord(serving: readonly Container[]): boolean {
+    const hasLived = (node: number): boolean =>
+      serving.some((one) => one.node === node && this.clock.nowMs - one.startedMs >= noQuorumLapseMs);
+    const said = [...this.#saidNoQuorum].filter((node) => !hasLived(node));
+    const without = new Set(said);
+    for (let node = 0; node < this.#spec.addresses.length; node++) {
+      if (!serving.some((one) => one.node === node)) without.add(node);
+    }
+    return said.length > 0 && without.size * 2 >= this.#spec.addresses.length;
   }
 
   #faultLater(): void {
@@ -504,7 +526,7 @@ export class World {
         this.#serves(container) &&
         record.nodes[container.node]?.task?.id === container.taskId,
     );
-    if (known.length * 2 > record.nodes.length) {
+    if (known.length * 2 > record.nodes.length && !this.#isLostByWord(known)) {
       throw new Violation(
         `generation ${record.generation.number} is founded while ${before.generation.number} has a quorum`,
       );

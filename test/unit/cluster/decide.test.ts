@@ -406,6 +406,18 @@ describe('a scheduler that starts again', () => {
     assert.match(world.task(1).id, /bbbb$/);
   });
 
+  it('asks again after a call that may be lost, but not in a hot loop', () => {
+    const world = World.running();
+    for (let call = 0; call < 50; call++) world.send({ kind: 'callFailed' });
+    assert.deepEqual(world.take('reconcile'), []);
+    world.pass(3_600_000);
+    assert.ok(world.take('reconcile').length > 0);
+    const again = World.running();
+    again.send({ kind: 'callFailed' });
+    again.pass(1_000);
+    assert.equal(again.take('reconcile').filter(({ tasks }) => tasks.length === 3).length, 1);
+  });
+
   it('launches no founder that the last one chose: another may have been launched by that id since', () => {
     const before = new World();
     before.subscribe();
