@@ -110,6 +110,7 @@ describe('the simulation catches of node agents', () => {
     readonly caught: RegExp;
     /** The first seed to try, where it takes many to find one that catches it. */
     readonly from?: number;
+    readonly only?: 'pauses';
   }
   const mutations: Record<string, Mutation> = {
     'a notebook that is taken before earlier generations are fenced off': {
@@ -122,7 +123,8 @@ describe('the simulation catches of node agents', () => {
           agentRules.deadlineAfter(deadlineMs, { ...renewal, readTerm: renewal.keepAliveTerm }, ttlMs),
       },
       caught: /two Jupyters/,
-      from: 638,
+      // A leader that is stunned for about a TTL, and cut off again just after: rare among all faults.
+      only: 'pauses',
     },
     'a deadline that is reckoned from the answer of a renewal without its margin': {
       rules: {
@@ -177,11 +179,12 @@ describe('the simulation catches of node agents', () => {
       caught: /not all is well/,
     },
   };
-  for (const [what, { rules, caught, from = 1 }] of Object.entries(mutations)) {
+  for (const [what, { rules, caught, from = 1, only }] of Object.entries(mutations)) {
     it(what, () => {
       assert.throws(() => {
         for (let seed = from; seed < from + 1_500; seed++) {
-          simulate({ ...optionsFor(seed), agentRules: rules }, 1_000);
+          const options = { ...optionsFor(seed), ...(only !== undefined && { only }) };
+          simulate({ ...options, agentRules: rules }, 1_000);
         }
       }, caught);
     });

@@ -46,6 +46,8 @@ export class Violation extends Error {
 export type Decide = typeof decide;
 
 export interface WorldOptions {
+  /** Faults of this kind alone: for what takes very many lives to meet among all kinds. */
+  readonly only?: 'pauses';
   readonly seed: number;
   readonly nodes: number;
   readonly hosts: number;
@@ -349,6 +351,7 @@ export class World {
     const host = random.pickIfAny(mesos.hosts);
     const container = random.pickIfAny(this.containers.running);
     const kind = random.between(0, 49) === 0 ? 10 : random.between(0, 9);
+    if (this.#options.only === 'pauses') return this.#pauseOne(container);
     // Every other fault is one that only node agents notice.
     if (random.chance(0.5)) return this.#faultAmongNodes(host, container);
     switch (kind) {
@@ -429,30 +432,34 @@ export class World {
     this.clock.in(forMs, () => this.network.mend(a.index, b.index));
   }
 
+  /** Above all the holder's, for about a TTL: then it has lost the notebook, or has not, and does not know. */
+  #pauseOne(container: Container | undefined): void {
+    const { random } = this;
+    const holder = this.containers.running.find(({ runsJupyter }) => runsJupyter);
+    const whose = random.chance(0.5) ? (holder ?? container) : container;
+    if (whose === undefined) return;
+    const forMs = random.pick([
+      random.between(100, 12_000),
+      random.between(3_500, 6_500),
+      random.between(10_000, 200_000),
+    ]);
+    this.tell(`the container of ${whose.taskId} is paused for ${forMs / 1000} s`);
+    this.#lasts(forMs);
+    if (random.chance(0.3)) {
+      // It hears of its successor, or does not, and nothing more.
+      this.clock.in(forMs + random.between(10, 800), () => {
+        for (const other of this.mesos.hosts) this.#cutPair(whose.host, other, 20_000);
+      });
+    }
+    whose.stun(forMs);
+  }
+
   #faultAmongNodes(host: Host | undefined, container: Container | undefined): void {
     const { random } = this;
     if (host === undefined) return;
     switch (random.between(0, 6)) {
-      case 0: {
-        // Above all the holder's, for about a TTL: then it has lost the notebook, or has not, and does not know.
-        const holder = this.containers.running.find(({ runsJupyter }) => runsJupyter);
-        const whose = random.chance(0.5) ? (holder ?? container) : container;
-        if (whose === undefined) return;
-        const forMs = random.pick([
-          random.between(100, 12_000),
-          random.between(3_500, 6_500),
-          random.between(10_000, 200_000),
-        ]);
-        this.tell(`the container of ${whose.taskId} is paused for ${forMs / 1000} s`);
-        this.#lasts(forMs);
-        if (random.chance(0.3)) {
-          // It hears of its successor, or does not, and nothing more.
-          this.clock.in(forMs + random.between(10, 800), () => {
-            for (const other of this.mesos.hosts) this.#cutPair(whose.host, other, 20_000);
-          });
-        }
-        return whose.stun(forMs);
-      }
+      case 0:
+        return this.#pauseOne(container);
       case 1: {
         const forMs = random.between(100, 100_000);
         this.tell(`${host.name} is stunned for ${forMs / 1000} s`);
