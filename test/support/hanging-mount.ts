@@ -1,7 +1,7 @@
 /** A directory behind a FUSE mount that a test can let hang, as a GlusterFS mount hangs when a brick is lost. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { ensurePackage } from './packages.js';
 import { waitFor } from './wait.js';
 
@@ -13,6 +13,8 @@ export class HangingMount {
 
   static async of(source: string, path: string): Promise<HangingMount> {
     ensurePackage('bindfs', '/usr/bin/bindfs');
+    if (!existsSync('/dev/fuse'))
+      throw new Error('the test needs FUSE: there is no /dev/fuse on this machine');
     mkdirSync(path);
     const { dev } = statSync(path);
     const daemon = spawn('bindfs', ['-f', source, path], { stdio: 'ignore' });
