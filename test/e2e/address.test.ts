@@ -30,8 +30,11 @@ describe('an address that is taken', () => {
       ),
     );
     await cluster.stopScheduler();
+    // A launch that was under way when the first one was stopped may live, as far as the next can know: it waits its grace out.
     // In the place of calicoctl: what frees an address on a plain bridge is the end of the container that has it.
     cluster.startScheduler(
+      '--unreachable-grace-s',
+      '10',
       '--release-address',
       `test {address} = ${cluster.address(0)} && docker rm -f ${squatter}`,
     );
