@@ -136,7 +136,6 @@ function runningSinceMs(phase: Phase): number | undefined {
 
 function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
   const before = turn.node(task.node);
-  const wasRunning = before.phase.kind === 'running';
   // An update without `healthy` (the first, or a reconciliation's) says nothing new about health.
   const healthy = update.healthy ?? (before.phase.kind === 'running' ? before.phase.healthy : undefined);
   const health = healthy === undefined ? '' : healthy ? ', healthy' : ', unhealthy';
@@ -149,10 +148,11 @@ function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     },
     `task ${task.id} is running on ${task.hostname}${health}`,
   );
-  turn.setNode(task.node, { addressTakenSinceMs: undefined });
-  const healthySinceMs = healthy === true ? (before.healthySinceMs ?? turn.now) : undefined;
-  turn.setNode(task.node, { healthySinceMs });
-  if (!wasRunning && before.phase.kind === 'unreachable') {
+  turn.setNode(task.node, {
+    addressTakenSinceMs: undefined,
+    healthySinceMs: healthy === true ? (before.healthySinceMs ?? turn.now) : undefined,
+  });
+  if (before.phase.kind === 'unreachable') {
     turn.log('info', `node ${task.node}: host ${task.hostname} is back, and task ${task.id} with it`);
   }
 }

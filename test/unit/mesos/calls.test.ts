@@ -8,6 +8,24 @@ import { silentLogger } from '../../../framework/log.js';
 import { type CallFailure, MesosCalls } from '../../../framework/mesos/calls.js';
 import { StubMaster } from './stub-master.js';
 
+type PackageScheduler = InstanceType<typeof mesosFramework.Scheduler>;
+
+/** The body of what the package itself sends. */
+async function sentByPackage(sent: string, call: (scheduler: PackageScheduler) => void): Promise<unknown> {
+  const chunks: string[] = [];
+  const server = createServer((request, response) => {
+    request.on('data', (chunk) => chunks.push(String(chunk)));
+    response.writeHead(202).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const scheduler = new mesosFramework.Scheduler({ masterUrl: '127.0.0.1', port, frameworkName: 'x' });
+  call(scheduler);
+  await once(scheduler, sent);
+  server.close();
+  return JSON.parse(chunks.join(''));
+}
+
 describe('calls to the master', () => {
   let master: StubMaster;
   let calls: MesosCalls;
@@ -119,18 +137,10 @@ describe('calls to the master', () => {
     }
     assert.equal(plain.revive.length, 0, 'no roles');
     assert.equal(plain.kill.length, 2, 'no kill policy');
-    const sent: string[] = [];
-    const server = createServer((request, response) => {
-      request.on('data', (chunk) => sent.push(String(chunk)));
-      response.writeHead(202).end();
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const sending = new mesosFramework.Scheduler({ masterUrl: '127.0.0.1', port, frameworkName: 'x' });
-    (sending as unknown as { shutdown: (agent: string, executor: string) => void }).shutdown('a-1', 'e-1');
-    await once(sending, 'sent_shutdown');
-    server.close();
-    assert.ok(!('shutdown' in (JSON.parse(sent.join('')) as object)), 'its SHUTDOWN has a body named kill');
+    const sent = await sentByPackage('sent_shutdown', (sending) =>
+      (sending as unknown as { shutdown: (agent: string, executor: string) => void }).shutdown('a-1', 'e-1'),
+    );
+    assert.ok(!('shutdown' in (sent as object)), 'its SHUTDOWN has a body named kill');
   });
 
   it('ask for all tasks by an empty reconciliation', async () => {
@@ -167,18 +177,10 @@ describe('calls to the master', () => {
   });
 
   it('leave a task’s agent out where it is not known, which the package sends as an empty id', async () => {
-    const sent: string[] = [];
-    const server = createServer((request, response) => {
-      request.on('data', (chunk) => sent.push(String(chunk)));
-      response.writeHead(202).end();
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const plain = new mesosFramework.Scheduler({ masterUrl: '127.0.0.1', port, frameworkName: 'x' });
-    plain.kill('t-1', undefined as unknown as string);
-    await once(plain, 'sent_kill');
-    server.close();
-    assert.deepEqual((JSON.parse(sent.join('')) as { kill: unknown }).kill, {
+    const sent = await sentByPackage('sent_kill', (plain) =>
+      plain.kill('t-1', undefined as unknown as string),
+    );
+    assert.deepEqual((sent as { kill: unknown }).kill, {
       task_id: { value: 't-1' },
       agent_id: {},
     });
