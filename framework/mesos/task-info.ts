@@ -35,6 +35,7 @@ export function taskInfoFor(
     basePath: settings.basePath,
     leaseTtlS: settings.leaseTtlS,
     lookLimitS: settings.lookLimitS,
+    volumeType: settings.sharedVolumeType ?? '',
     cpus: settings.cpus,
     logLevel: settings.logLevel,
   });
