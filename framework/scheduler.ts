@@ -10,6 +10,7 @@ import type {
   ClusterState,
   Launch,
 } from './cluster/model.js';
+import { withoutFramework } from './cluster/record.js';
 import { type ClusterView, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
@@ -371,9 +372,23 @@ class RunningScheduler implements Scheduler {
       case 'releaseAddress':
         return void this.#releaseAddress(action.address);
       case 'teardown':
-        await this.#driver.calls?.teardown();
-        return void this.#finish();
+        return this.#tearDown();
     }
+  }
+
+  async #tearDown(): Promise<void> {
+    const { calls } = this.#driver;
+    if (calls === undefined) return;
+    try {
+      await calls.teardown();
+    } catch (error) {
+      return void this.#options.logger.warn(
+        `TEARDOWN did not reach the master: ${messageOf(error)}. Trying again`,
+      );
+    }
+    const { store } = this.#options;
+    await this.#insist(() => store.save(withoutFramework(this.#state.record)));
+    return void this.#finish();
   }
 
   #agentIsKnown(agentId: string, agent: URL): void {

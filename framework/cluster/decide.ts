@@ -64,7 +64,13 @@ export function nextTickMs(state: ClusterState): number | undefined {
     state.reconciliation.kind === 'asking' ? state.reconciliation.nextMs : state.reconciliation.implicitMs,
   ];
   if (state.offersSinceMs !== undefined) times.push(state.offersSinceMs + state.spec.offerHoldMs);
-  if (state.tearingDownSinceMs !== undefined) times.push(endsDueMs(state, state.tearingDownSinceMs));
+  if (state.tearingDownSinceMs !== undefined) {
+    times.push(
+      state.tornDownMs === undefined
+        ? endsDueMs(state, state.tearingDownSinceMs)
+        : state.tornDownMs + killAgainMs,
+    );
+  }
   if (state.refoundingSinceMs !== undefined && !isAnyAwaited(state)) {
     times.push(endsDueMs(state, state.refoundingSinceMs));
   }

@@ -162,7 +162,7 @@ export type Action =
   | { readonly kind: 'explain'; readonly taskId: string; readonly agentId: string }
   /** Runs the operator's command for an address that stays assigned to a container that is gone. */
   | { readonly kind: 'releaseAddress'; readonly address: string }
-  /** Removes the framework from the master; the last action ever. */
+  /** Removes the framework from the master. Once the master has taken it, its id is forgotten and the scheduler ends. */
   | { readonly kind: 'teardown' }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly message: string };
 
@@ -247,6 +247,8 @@ export interface ClusterState {
   readonly launchesFromMs?: number | 'next';
   /** Set while every task is brought to its end, on the operator's word. */
   readonly tearingDownSinceMs?: number;
+  /** When TEARDOWN was last sent. */
+  readonly tornDownMs?: number;
   /** Set while what is left of a generation without a quorum is brought to its end. */
   readonly refoundingSinceMs?: number;
   /** Set when a node agent said that the present generation's number is taken, or past, until the next is begun. */

@@ -75,3 +75,8 @@ export function resumed(record: ClusterRecord, idSuffix: string): ClusterRecord 
   }));
   return { ...record, generation: { ...generation, founders } };
 }
+
+/** The record once Mesos has removed the framework: generation and tasks outlive its id (rule 12). */
+export function withoutFramework({ frameworkId: _, ...record }: ClusterRecord): ClusterRecord {
+  return record;
+}

@@ -1,11 +1,12 @@
 /** The end of everything, on the operator's word. */
-import { endsDueMs, kill } from './killing.js';
+import { endsDueMs, kill, killAgainMs } from './killing.js';
 import { decline } from './launching.js';
 import type { Turn } from './turn.js';
 
 /**
  * Tasks are killed one by one before TEARDOWN, which would leave them 3 s at most (FACTS, Docker containerizer 5) and no
- * proof of their ends. What has not ended in time is left to TEARDOWN.
+ * proof of their ends. What has not ended in time is left to TEARDOWN, which is sent until the shell, which hears the master's answer,
+ * ends: a framework whose id was forgotten first could never be asked to go.
  */
 export function tearDown(turn: Turn, sinceMs: number): void {
   if (turn.state.offers.length > 0) decline(turn);
@@ -14,7 +15,8 @@ export function tearDown(turn: Turn, sinceMs: number): void {
       kill(turn, task.node, `killing task ${task.id}: teardown`);
   }
   if (turn.liveTasks().length > 0 && turn.now < endsDueMs(turn.state, sinceMs)) return;
-  turn.setRecord({ frameworkId: undefined });
+  const { tornDownMs } = turn.state;
+  if (tornDownMs !== undefined && turn.now < tornDownMs + killAgainMs) return;
   turn.send({ kind: 'teardown' });
-  turn.set({ connected: false });
+  turn.set({ tornDownMs: turn.now });
 }

@@ -175,7 +175,8 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     saidNoQuorum: noQuorum || before.saidNoQuorum,
   });
   if (forgiven) {
-    turn.enter(task.node, { kind: 'waiting' }, `relaunching: ${reason}`);
+    const isLast = turn.state.tearingDownSinceMs !== undefined;
+    turn.enter(task.node, { kind: 'waiting' }, `${isLast ? 'ended' : 'relaunching'}: ${reason}`);
     return;
   }
   const delayMs = backoffMs(failures, turn.state.spec);

@@ -43,6 +43,7 @@ helpers.getLogger = () => ({ info: () => {}, debug: () => {}, error: () => {}, w
 export class MesosCalls {
   readonly #scheduler: InstanceType<typeof mesosFramework.Scheduler>;
   readonly #agent: Agent;
+  readonly #closed = new AbortController();
 
   constructor(options: CallsOptions) {
     const { master, transport, frameworkName, frameworkId, streamId, logger, onFailure } = options;
@@ -178,17 +179,19 @@ export class MesosCalls {
     });
   }
 
-  /** Resolves when the master has taken the call, or it failed. */
+  /** Resolves when the master has taken the call; rejects when that is not certain. */
   teardown(): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      this.#closed.signal.addEventListener('abort', () => reject(new Error('the connection ended')));
       this.#scheduler.once('sent_teardown', resolve);
-      this.#scheduler.once('error', () => resolve());
+      this.#scheduler.once('error', reject);
       this.#scheduler.teardown();
     });
   }
 
   /** Ends the connection; calls under way are given up, and nobody hears of it. */
   close(): void {
+    this.#closed.abort();
     this.#scheduler.removeAllListeners();
     this.#scheduler.on('error', () => {});
     this.#agent.destroy();

@@ -35,7 +35,6 @@ export function taskInfoFor(
     basePath: settings.basePath,
     leaseTtlS: settings.leaseTtlS,
     lookLimitS: settings.lookLimitS,
-    volumeType: settings.sharedVolumeType ?? '',
     cpus: settings.cpus,
     logLevel: settings.logLevel,
   });

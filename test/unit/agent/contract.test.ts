@@ -23,7 +23,6 @@ const task: TaskEnvironment = {
   basePath: '/notebook/',
   leaseTtlS: 5,
   lookLimitS: 60,
-  volumeType: '',
   cpus: 0.5,
   logLevel: 'info',
 };
@@ -52,7 +51,7 @@ describe('the environment of a task', () => {
 
   for (const [what, change, message] of [
     ['nothing set', { MJ_CONTRACT_VERSION: undefined }, /MJ_CONTRACT_VERSION is not set/],
-    ['another version', { MJ_CONTRACT_VERSION: '2' }, /scheduler speaks contract version 2, this image 3/],
+    ['another version', { MJ_CONTRACT_VERSION: '3' }, /scheduler speaks contract version 3, this image 2/],
     ['a node that is no number', { MJ_NODE: 'one' }, /MJ_NODE is "one", not a number/],
     ['a node beyond the addresses', { MJ_NODE: '3' }, /MJ_NODE is 3, but there are 3 addresses/],
     [

@@ -802,7 +802,18 @@ describe('teardown', () => {
     }
     assert.deepEqual(world.take('accept'), []);
     assert.equal(world.take('teardown').length, 1);
-    assert.equal(world.state.record.frameworkId, undefined);
+    assert.ok(world.state.record.frameworkId, 'forgotten only when the master has taken it');
+  });
+
+  it('asks again until the master has taken it, over a broken connection, too', () => {
+    const world = World.running();
+    world.send({ kind: 'teardown' });
+    world.pass(spec.killGraceMs + 10_000);
+    assert.equal(world.take('teardown').length, 1);
+    world.send({ kind: 'disconnected' });
+    world.send({ kind: 'subscribed', frameworkId: 'framework' });
+    world.pass(10_000);
+    assert.ok(world.take('teardown').length >= 1);
   });
 
   it('does not wait for ever', () => {
