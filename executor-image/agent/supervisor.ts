@@ -101,7 +101,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   };
 
   const status = await serveStatus(readStatus);
-  const volumeType = await prepareVolume(task);
+  const volumeType = await prepareVolume(task.node);
   log.info(`the shared volume is there (${volumeType})`);
   if (task.founders[task.node] === task.taskId) await claimGeneration(task);
   phase = 'making keys';

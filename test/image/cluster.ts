@@ -75,7 +75,6 @@ export class TestCluster extends ClusterAccess {
       basePath,
       leaseTtlS: 5,
       lookLimitS: this.options.lookLimitS ?? 60,
-      volumeType: '',
       cpus: 1,
       logLevel: 'debug',
     };

@@ -82,6 +82,8 @@ export class Container {
 
 export class Containers {
   readonly #running = new Set<Container>();
+  /** Which container an address is assigned to, by node, where it is one for all hosts. */
+  readonly #assigned = new Map<number, Container>();
   readonly #world: World;
 
   constructor(world: World) {
@@ -98,21 +100,35 @@ export class Containers {
 
   /** Starts one; undefined when its address is taken. */
   start(launch: Launch, host: Host): Container | undefined {
-    const others = this.at(launch.task.node);
-    if (others.some((other) => this.#world.isAddressTakenEverywhere || other.host === host)) return undefined;
+    const { node } = launch.task;
+    const { isAddressTakenEverywhere } = this.#world;
+    const isTaken = isAddressTakenEverywhere
+      ? this.#assigned.has(node)
+      : this.at(node).some((other) => other.host === host);
+    if (isTaken) return undefined;
     const container = new Container(this.#world, launch, host);
     this.#running.add(container);
+    this.#assigned.set(node, container);
     this.#world.etcd.connectionsChanged();
     container.agent.begin();
     return container;
   }
 
-  end(container: Container): void {
+  /** @param withHost nobody was left to give its address back */
+  end(container: Container, withHost = false): void {
     if (!container.running) return;
     container.running = false;
     this.#running.delete(container);
+    const isKept = withHost && this.#world.keepsAddresses;
+    if (!isKept && this.#assigned.get(container.node) === container) this.#assigned.delete(container.node);
     container.agent.isGone();
     this.#world.etcd.connectionsChanged();
+  }
+
+  /** `calicoctl ipam release`. */
+  release(address: string): void {
+    this.#world.tell(`the operator's command releases ${address}`);
+    this.#assigned.delete(this.#world.addresses.indexOf(address));
   }
 
   orphaned(container: Container): void {

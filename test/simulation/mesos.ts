@@ -31,6 +31,8 @@ interface HostTask {
   killing: boolean;
   /** The executor is gone: nothing more is known of the container. */
   over: boolean;
+  /** What `docker run` said where it was refused. */
+  stderr?: string;
 }
 
 export class Host {
@@ -43,16 +45,24 @@ export class Host {
   epoch = 0;
   /** Counts the times that it lost power. */
   boots = 0;
+  /** Until when the image cannot be had on it. */
+  imageSpoiltUntilMs = 0;
 
   constructor(
     readonly index: number,
     readonly name: string,
-    readonly agentId: string,
+    /** Another one after the operator said that this one is gone. */
+    public agentId: string,
     readonly total: Needs,
     /** How fast its clock goes. */
     readonly clockRate: number,
     readonly bootedMs: number,
   ) {}
+
+  /** The end of a task's `stderr`, where the Mesos agent can be asked for it. */
+  stderrOf(taskId: string): string | undefined {
+    return this.up && !this.cutOff ? this.tasks.get(taskId)?.stderr : undefined;
+  }
 
   /** CLOCK_BOOTTIME. */
   bootMs(nowMs: number): number {
@@ -110,7 +120,7 @@ export class Mesos {
   // The scheduler's calls.
 
   subscribe(frameworkId: string | undefined): string | undefined {
-    if (!this.up) return undefined;
+    if (!this.up || this.#isTornDown) return undefined;
     this.#frameworks += 1;
     this.stream = this.#world.newStream();
     this.#suppressed = false;
@@ -270,10 +280,10 @@ export class Mesos {
     host.epoch += 1;
     const { epoch } = host;
     for (const task of host.tasks.values()) {
-      if (task.container !== undefined) this.#world.containers.end(task.container);
+      if (task.container !== undefined) this.#world.containers.end(task.container, true);
     }
     for (const container of this.#world.containers.running) {
-      if (container.host === host) this.#world.containers.end(container);
+      if (container.host === host) this.#world.containers.end(container, true);
     }
     this.#world.clock.in(unreachableMs, () => {
       if (!host.up && host.epoch === epoch) this.#unreachable(host);
@@ -297,6 +307,49 @@ export class Mesos {
     });
   }
 
+  spoilImage(host: Host, forMs: number): void {
+    host.imageSpoiltUntilMs = Math.max(host.imageSpoiltUntilMs, this.#world.clock.nowMs + forMs);
+  }
+
+  /** The operator's word that a host will never come back with what ran on it; should it, it is another to Mesos. */
+  markGone(host: Host): void {
+    if (!this.up || host.up) return;
+    const { agentId } = host;
+    for (const task of [...this.tasks.values()]) {
+      if (task.agentId !== agentId) continue;
+      this.tasks.delete(task.taskId);
+      this.#update({
+        taskId: task.taskId,
+        state: 'TASK_GONE_BY_OPERATOR',
+        agentId,
+        source: 'SOURCE_MASTER',
+        reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
+      });
+    }
+    this.#gone.add(agentId);
+    this.#unreachable(host);
+    host.tasks.clear();
+    host.agentId = `${host.name}-agent-${host.boots + 1}`;
+  }
+  readonly #gone = new Set<string>();
+
+  /** The framework is removed, and with it whatever runs of it, wherever it shows up. */
+  tearDown(): void {
+    this.#isTornDown = true;
+    this.stream = undefined;
+    for (const host of this.hosts) this.#shutDown(host);
+  }
+  #isTornDown = false;
+
+  #shutDown(host: Host): void {
+    if (host.cutOff || !host.up) return;
+    for (const task of host.tasks.values()) {
+      task.over = true;
+      if (task.container !== undefined) this.#world.containers.end(task.container);
+    }
+    host.tasks.clear();
+  }
+
   register(host: Host): void {
     if (!this.up || !host.up || host.cutOff || host.registered) {
       if (!host.registered && host.up) this.#world.clock.in(1_000, () => this.register(host));
@@ -305,6 +358,7 @@ export class Mesos {
     host.registered = true;
     host.registeredMs = this.#world.clock.nowMs;
     host.epoch += 1;
+    if (this.#isTornDown) return this.#shutDown(host);
     // What the master has of it and it has not, never reached it.
     for (const task of [...this.tasks.values()]) {
       if (task.agentId !== host.agentId || host.tasks.has(task.taskId)) continue;
@@ -396,8 +450,19 @@ export class Mesos {
     const { boots } = host;
     this.#world.clock.in(this.#world.random.between(200, 5_000), () => {
       if (!host.up || running.over || host.boots !== boots) return;
+      if (this.#world.clock.nowMs < host.imageSpoiltUntilMs) {
+        this.#queue(host, running, {
+          state: 'TASK_FAILED',
+          source: 'SOURCE_AGENT',
+          reason: 'REASON_CONTAINER_LAUNCH_FAILED',
+          message: 'Failed to launch container: the image cannot be pulled',
+        });
+        running.over = true;
+        return;
+      }
       const container = this.#world.containers.start(launch, host);
       if (container === undefined) {
+        running.stderr = 'docker: Error response from daemon: Address already in use.';
         this.#ends(host, running, 'TASK_FAILED', 'Container exited with status 125');
         return;
       }
@@ -473,9 +538,10 @@ export class Mesos {
   }
 
   #unknown(taskId: string, agentId: string | undefined): void {
+    const isGone = agentId !== undefined && this.#gone.has(agentId);
     this.#update({
       taskId,
-      state: 'TASK_UNKNOWN',
+      state: isGone ? 'TASK_GONE_BY_OPERATOR' : 'TASK_UNKNOWN',
       ...(agentId !== undefined && { agentId }),
       source: 'SOURCE_MASTER',
       reason: 'REASON_RECONCILIATION',

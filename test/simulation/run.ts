@@ -2,46 +2,23 @@
 import { randomInt } from 'node:crypto';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { SeededRandom } from '../support/random.js';
-import { Violation, World, type WorldOptions } from './world.js';
+import { type Length, live, optionsFor } from './life.js';
+import { shrink, storyOf } from './shrink.js';
+import { unexpected, unreached } from './transitions.js';
+import type { WorldOptions } from './world.js';
 
-/** After the last fault, all must be well within this virtual time: the longest waits are Mesos' 75 s, the grace, and backoff. */
-export const convergenceMs = 20 * 60_000;
+/** With fewer steps than this, some transitions are too rare to be missed. */
+const stepsForAllTransitions = 8_000_000;
 
-/** The shape of the cluster that a seed makes. */
-export function optionsFor(seed: number): WorldOptions {
-  const random = new SeededRandom(seed ^ 0x5eed);
-  const [nodes = 3, hosts = 2] = random.pickIfAny([
-    [1, 2],
-    [3, 2],
-    [3, 3],
-    [3, 4],
-    [5, 3],
-    [5, 5],
-  ]) ?? [3, 2];
-  return {
-    seed,
-    nodes,
-    hosts,
-    isAddressTakenEverywhere: random.chance(0.5),
-    faults: {
-      lostUpdate: random.pickIfAny([0, 0.1, 0.3]) ?? 0,
-      repeatedUpdate: random.pickIfAny([0, 0.2]) ?? 0,
-      crashBetweenActions: random.pickIfAny([0, 0.002, 0.02]) ?? 0,
-      everyMs: random.pickIfAny([5_000, 20_000, 60_000, 200_000]) ?? 20_000,
-    },
-  };
+interface Flags {
+  readonly seed: number;
+  readonly clusters: number;
+  readonly steps: number;
+  readonly trace: boolean;
+  readonly life?: string | undefined;
 }
 
-/** One cluster's life: faults for a number of steps, then none until all is well. */
-export function simulate(options: WorldOptions, steps: number): World {
-  const world = new World(options);
-  world.runFor(Number.POSITIVE_INFINITY, steps);
-  world.converge(convergenceMs);
-  return world;
-}
-
-function main(): void {
+function main(): number {
   const argv = yargs(hideBin(process.argv))
     .options({
       seed: {
@@ -58,40 +35,56 @@ function main(): void {
       trace: {
         type: 'boolean',
         default: false,
-        describe: 'tell everything that happens in the first cluster',
+        describe: 'tell everything that happens in the first cluster, or in --life',
       },
+      life: { type: 'string', describe: 'one life, as a violation prints it' },
     })
     .strict()
     .parseSync();
+  if (argv.life !== undefined) {
+    const { options, length } = JSON.parse(argv.life) as { options: WorldOptions; length: Length };
+    return tellOne(options, length);
+  }
+  return argv.trace ? tellOne(optionsFor(argv.seed), { steps: argv.steps }) : simulateMany(argv);
+}
+
+/** One life with every message. */
+function tellOne(options: WorldOptions, length: Length): number {
+  const tell = (line: string): void => say(line);
+  const { violation } = live({ ...options, tell, detail: tell }, length);
+  if (violation !== undefined) say(`→ ${violation.message}`);
+  return violation === undefined ? 0 : 1;
+}
+
+function simulateMany({ seed: first, clusters, steps: most }: Flags): number {
   const started = performance.now();
   const total = new Map<string, number>();
   let steps = 0;
-  for (let index = 0; index < argv.clusters; index++) {
-    const seed = argv.seed + index;
-    const tell =
-      argv.trace && index === 0 ? { tell: (line: string) => void process.stdout.write(`${line}\n`) } : {};
-    try {
-      const world = simulate({ ...optionsFor(seed), ...tell }, argv.steps);
-      steps += world.steps;
-      for (const [what, count] of world.transitions) total.set(what, (total.get(what) ?? 0) + count);
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      const lines: string[] = [];
-      try {
-        simulate({ ...optionsFor(seed), tell: (line) => lines.push(line) }, argv.steps);
-      } catch {}
-      process.stdout.write(`${lines.slice(-80).join('\n')}\n`);
-      process.stdout.write(`seed ${seed} with --steps ${argv.steps}: ${error.message}\n`);
-      process.exit(1);
+  for (let index = 0; index < clusters; index++) {
+    const seed = first + index;
+    const { world, violation } = live(optionsFor(seed), { steps: most });
+    if (violation !== undefined) {
+      say(`seed ${seed} with --steps ${most}: ${violation.message}\n`);
+      say(storyOf(shrink(optionsFor(seed), { steps: most })));
+      return 1;
     }
+    steps += world.steps;
+    for (const [what, count] of world.transitions) total.set(what, (total.get(what) ?? 0) + count);
   }
   const seconds = (performance.now() - started) / 1000;
   for (const [what, count] of [...total].sort((a, b) => b[1] - a[1])) {
-    process.stdout.write(`${String(count).padStart(12)}  ${what}\n`);
+    say(`${String(count).padStart(12)}  ${what}`);
   }
-  process.stdout.write(
-    `${argv.clusters} clusters from seed ${argv.seed}, ${steps} steps in ${seconds.toFixed(1)} s: ${Math.round(steps / seconds)} steps a second, no violation\n`,
+  say(
+    `${clusters} clusters from seed ${first}, ${steps} steps in ${seconds.toFixed(1)} s: ${Math.round(steps / seconds)} steps a second, no violation`,
   );
+  const strange = unexpected(total);
+  if (strange.length > 0) say(`transitions that should not be: ${strange.join(', ')}`);
+  const missing = steps < stepsForAllTransitions ? [] : unreached(total);
+  if (missing.length > 0) say(`transitions that were never reached: ${missing.join(', ')}`);
+  return strange.length + missing.length === 0 ? 0 : 1;
 }
 
-if (process.argv[1]?.endsWith('simulation/run.js')) main();
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+process.exitCode = main();

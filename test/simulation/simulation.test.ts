@@ -4,9 +4,11 @@ import { describe, it } from 'node:test';
 import type { PeerStatus } from '../../executor-image/agent/etcd/membership.js';
 import { decide } from '../../framework/cluster/decide.js';
 import type { Action } from '../../framework/cluster/model.js';
+import { type Length, live, optionsFor, simulate } from './life.js';
 import { type AgentRules, agentRules } from './node-agent.js';
-import { optionsFor, simulate } from './run.js';
-import { type Decide, Violation } from './world.js';
+import { shrink, storyOf } from './shrink.js';
+import { rare, unexpected, unreached } from './transitions.js';
+import { type Decide, Violation, type WorldOptions } from './world.js';
 
 /**
  * Seeds that found a violation once, with the steps that it took. (A change of the simulation itself makes another life of a
@@ -40,28 +42,61 @@ describe('simulated clusters under faults', () => {
   it('break no rule, and are well after the faults, from fresh seeds', (t) => {
     const first = randomInt(2 ** 31);
     const until = performance.now() + budgetMs;
+    const counted = new Map<string, number>();
     let steps = 0;
     let clusters = 0;
     for (; performance.now() < until; clusters++) {
-      try {
-        steps += simulate(optionsFor(first + clusters), 1_000).steps;
-      } catch (error) {
-        if (!(error instanceof Violation)) throw error;
+      const options = optionsFor(first + clusters);
+      const { world, violation } = live(options, { steps: 1_000 });
+      if (violation !== undefined) {
         assert.fail(
-          `${error.message}\nnpm run simulate -- --seed ${first + clusters} --clusters 1 --steps 1000 --trace`,
+          `seed ${first + clusters}: ${violation.message}\n${storyOf(shrink(options, { steps: 1_000 }))}`,
         );
       }
+      steps += world.steps;
+      for (const [what, count] of world.transitions) counted.set(what, (counted.get(what) ?? 0) + count);
     }
     t.diagnostic(`${clusters} clusters from seed ${first}, ${steps} steps`);
+    assert.deepEqual(unexpected(counted), []);
+    assert.deepEqual(
+      unreached(counted).filter((name) => !rare.includes(name)),
+      [],
+      'transitions that were never reached',
+    );
   });
 
   it('are the same every time from the same seed', () => {
     const trace = (): string => {
       const lines: string[] = [];
-      simulate({ ...optionsFor(42), tell: (line) => lines.push(line) }, 500);
+      simulate(
+        { ...optionsFor(42), tell: (line) => lines.push(line), detail: (line) => lines.push(line) },
+        500,
+      );
       return lines.join('\n');
     };
     assert.equal(trace(), trace());
+  });
+});
+
+describe('the story of a violation', () => {
+  it('is of the same rule, with few of the faults, and can be lived again from its last line', () => {
+    const mutation: Decide = changing((actions) => actions.filter(({ kind }) => kind !== 'kill'));
+    const length = { steps: 1_000 };
+    const options = Array.from({ length: 50 }, (_, seed) => ({ ...optionsFor(seed), decide: mutation })).find(
+      (each) => /^not all is well/.test(live(each, length).violation?.message ?? ''),
+    );
+    assert.ok(options, 'one of 50 seeds finds it');
+    const shrunk = shrink(options, length, 200);
+    assert.ok((shrunk.options.keep?.length ?? 0) * 4 <= shrunk.faultsBefore, `${shrunk.options.keep}`);
+    const story = storyOf(shrunk);
+    assert.match(story, /scheduler: node 0: launching task/);
+    assert.match(story, /→ not all is well/);
+    const again = JSON.parse(/--life '(.*)'$/.exec(story)?.[1] ?? '') as {
+      options: WorldOptions;
+      length: Length;
+    };
+    const { violation } = live({ ...again.options, decide: mutation }, again.length);
+    assert.equal(violation?.message, shrunk.life.violation?.message);
   });
 });
 
