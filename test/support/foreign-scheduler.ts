@@ -92,13 +92,20 @@ function run({ port, image, script }: ForeignTask): void {
   });
   scheduler.once('ready', () => scheduler.subscribe());
   for (const event of ['subscribed', 'offers', 'sent_accept']) scheduler.on(event, () => say(event));
+  let isTearingDown = false;
   scheduler.on('error', (error: unknown) => {
+    // The master ends the stream of a framework that it removes, before or after its answer.
+    if (isTearingDown) return;
     say(`error: ${typeof error === 'string' ? error : (error as { message?: string }).message}`);
   });
   scheduler.on('update', ({ status }: { status: { state: string } }) => {
     say(status.state);
     // Its acknowledgement of this update is on its way, and the answer to it is not told apart from earlier ones.
-    if (status.state === 'TASK_FINISHED') scheduler.once('sent_acknowledge', () => scheduler.teardown());
+    if (status.state !== 'TASK_FINISHED') return;
+    scheduler.once('sent_acknowledge', () => {
+      isTearingDown = true;
+      scheduler.teardown();
+    });
   });
   scheduler.once('sent_teardown', () => process.send?.('sent_teardown', () => process.exit(0)));
 }
