@@ -1,8 +1,8 @@
 /** Offers: which nodes want them, which are used for what, and what the master is told of the demand (rules 1, 2, 4). */
 import { unknownTasks } from '../../executor-image/contract.js';
 import { runsNothing } from './founding.js';
-import type { Launch } from './model.js';
-import { bestHost, hostsOf, whyNone, without } from './placement.js';
+import type { Launch, Misfit } from './model.js';
+import { bestHost, hostsOf, misfitsOf, whyNone, without } from './placement.js';
 import type { Turn } from './turn.js';
 
 /** Rule 4: offers in hand are used, or declined for long; held only to see whether another host spreads better. */
@@ -56,6 +56,8 @@ function launch(turn: Turn, wanting: readonly number[]): void {
   const { spec } = turn.state;
   const unproven = maybeAlive(turn);
   let hosts = hostsOf(turn.state.offers);
+  const offering = new Set(hosts.map(({ agentId }) => agentId));
+  let misfits: readonly Misfit[] = [];
   const chosen = new Map<string, { offerIds: readonly string[]; launches: Launch[] }>();
   for (const number of wanting) {
     const demand = { needs: spec.needs, constraints: spec.constraints, others: turn.liveTasks() };
@@ -64,6 +66,7 @@ function launch(turn: Turn, wanting: readonly number[]): void {
       avoidAgentId === undefined ? undefined : { agentId: avoidAgentId, failures: Math.max(1, failures) };
     const host = bestHost(hosts, demand, avoidance);
     if (host === undefined) {
+      misfits = misfitsOf(hosts, demand, turn.now);
       turn.enter(number, { kind: 'waiting' }, `no offer fits: ${whyNone(hosts, demand)}`);
       continue;
     }
@@ -81,7 +84,13 @@ function launch(turn: Turn, wanting: readonly number[]): void {
   }
   for (const { offerIds, launches } of chosen.values()) turn.send({ kind: 'accept', offerIds, launches });
   const used = new Set([...chosen.values()].flatMap(({ offerIds }) => offerIds));
-  turn.set({ offers: turn.state.offers.filter((offer) => !used.has(offer.id)) });
+  // A host's last offer counts, however long ago it was declined.
+  const earlier = turn.state.misfits?.filter(({ agentId }) => !offering.has(agentId)) ?? [];
+  const all = [...earlier, ...misfits];
+  turn.set({
+    offers: turn.state.offers.filter((offer) => !used.has(offer.id)),
+    misfits: all.length > 0 ? all : undefined,
+  });
 }
 
 /** Tasks that may be alive and are not of the present generation: its founders are told, and hold the notebook back. */
@@ -107,6 +116,6 @@ export function tellDemand(turn: Turn): void {
     turn.set({ demand: 'open' });
   } else if (complete && demand !== 'suppressed') {
     turn.send({ kind: 'suppress' });
-    turn.set({ demand: 'suppressed' });
+    turn.set({ demand: 'suppressed', misfits: undefined });
   }
 }

@@ -188,6 +188,8 @@ export interface NodeState {
   readonly phase: Phase;
   /** One sentence: why the node is where it is. */
   readonly reason: string;
+  /** Since when the phase is of its kind; absent for the one that this process began with. */
+  readonly sinceMs?: number;
   /** Ends in a row without a healthy spell between them. */
   readonly failures: number;
   /** Mesos agent that just failed this node. */
@@ -208,6 +210,16 @@ export interface Stray {
   readonly node?: number;
   /** When KILL was last sent. */
   readonly sentMs: number;
+}
+
+/** A host whose last offer no node could use that wanted one. */
+export interface Misfit {
+  readonly agentId: string;
+  readonly hostname: string;
+  /** What it did not meet, each in a few words. */
+  readonly unmet: readonly string[];
+  /** When that was seen. */
+  readonly atMs: number;
 }
 
 /** Explicit reconciliation in progress, or the time of the next implicit one. */
@@ -234,6 +246,8 @@ export interface ClusterState {
   /** Offers in hand, and since when. */
   readonly offers: readonly Offer[];
   readonly offersSinceMs?: number;
+  /** One a host, by its last offer; for people only, and absent when no node wants an offer. */
+  readonly misfits?: readonly Misfit[];
   /** What the master last heard: no offers wanted, or wanted with filters set, or wanted with none. */
   readonly demand: 'open' | 'filtered' | 'suppressed';
   /** Nodes that filters were lifted for: they are lifted again only for another. */

@@ -1,6 +1,6 @@
 /** Which offer a node is launched on: hosts with fewest of our tasks first, a host that just failed it last. */
 import { allows, type Constraint, describe, type Place } from './constraints.js';
-import type { Needs, Offer } from './model.js';
+import type { Misfit, Needs, Offer } from './model.js';
 
 /** What is still free in the offers in hand, one entry a Mesos agent. */
 export interface Host extends Needs, Place {
@@ -61,6 +61,16 @@ export function whyNone(hosts: readonly Host[], demand: Demand): string {
     for (const need of unmet(host, demand, hosts)) counts.set(need, (counts.get(need) ?? 0) + 1);
   }
   return [...counts].map(([need, count]) => `${count} of ${hosts.length} do not meet ${need}`).join(', ');
+}
+
+/** The same, host by host. */
+export function misfitsOf(hosts: readonly Host[], demand: Demand, nowMs: number): Misfit[] {
+  return hosts.map((host) => ({
+    agentId: host.agentId,
+    hostname: host.hostname,
+    unmet: unmet(host, demand, hosts),
+    atMs: nowMs,
+  }));
 }
 
 /** A Mesos agent whose host failed the node, and how often in a row. */

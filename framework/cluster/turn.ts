@@ -54,7 +54,7 @@ export class Turn {
   enter(number: number, phase: Phase, reason: string): void {
     const before = this.node(number);
     if (before.reason !== reason) this.log('info', `node ${number}: ${reason}`);
-    this.setNode(number, { phase, reason });
+    this.setNode(number, { phase, reason, ...(before.phase.kind !== phase.kind && { sinceMs: this.now }) });
   }
 
   /** The node's last task, ended or not. */

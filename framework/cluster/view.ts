@@ -1,5 +1,5 @@
 /** A cluster as an operator sees it. */
-import type { ClusterState, Phase } from './model.js';
+import type { ClusterState, Misfit, Phase } from './model.js';
 
 export interface NodeSummary {
   readonly number: number;
@@ -7,8 +7,12 @@ export interface NodeSummary {
   /** Host of the present task. */
   readonly hostname: string | undefined;
   readonly taskId: string | undefined;
+  /** Of the present task. */
+  readonly incarnation: number | undefined;
   /** Such as TASK_RUNNING, or what the node waits for. */
   readonly state: string;
+  /** Since when, on the clock of `decide`; undefined while nothing has changed since the process began. */
+  readonly sinceMs: number | undefined;
   /** One sentence. */
   readonly reason: string;
 }
@@ -19,6 +23,8 @@ export interface ClusterView {
   readonly nodes: readonly NodeSummary[];
   /** What is not wrong yet, but would be with one more failure. */
   readonly warnings: readonly string[];
+  /** Hosts whose offers fit no node that waits for one, while one does. */
+  readonly misfits: readonly Misfit[];
 }
 
 export function viewOf(state: ClusterState): ClusterView {
@@ -26,7 +32,7 @@ export function viewOf(state: ClusterState): ClusterView {
   return {
     frameworkId: record.frameworkId,
     generation: record.generation.number,
-    nodes: nodes.map(({ phase, reason }, number): NodeSummary => {
+    nodes: nodes.map(({ phase, reason, sinceMs }, number): NodeSummary => {
       const task = record.nodes[number]?.task;
       const alive = task !== undefined && task.end === undefined;
       return {
@@ -34,11 +40,14 @@ export function viewOf(state: ClusterState): ClusterView {
         address: record.addresses[number] ?? '',
         hostname: alive ? task.hostname : undefined,
         taskId: alive ? task.id : undefined,
+        incarnation: alive ? task.incarnation : undefined,
         state: stateText(phase),
+        sinceMs,
         reason,
       };
     }),
     warnings: warningsOf(state),
+    misfits: nodes.some(({ phase }) => phase.kind === 'waiting') ? (state.misfits ?? []) : [],
   };
 }
 
