@@ -95,6 +95,17 @@ export const errorTable = {
       'The scheduler no longer holds the lock of its `store`: it was suspended, or cut off from that etcd, for longer than 15 s, so that another may have taken over.',
     cure: 'Nothing was written after the loss. Start it again: it stands by if another works, and takes over if none does. A service manager should do that (`Restart=always`).',
   },
+  STATUS_UNREACHABLE: {
+    exitCode: 3,
+    cause: 'No scheduler answers where its status was asked for, or what answers is none.',
+    cure: 'Give `--url http://HOST:PORT`, or the `httpPort` that the scheduler runs with; its log says where the status is ("status at …"). Where it listens on 127.0.0.1 alone, ask on its own machine, or start it with `--http-address 0.0.0.0`.',
+  },
+  SCHEDULER_UNWELL: {
+    exitCode: 4,
+    cause:
+      'The scheduler says that it is not well: its event loop stood still, or its store does not answer.',
+    cure: "The message has its reason. Look at its machine's load, and at the disk or mount of the state file; then start it again.",
+  },
   DOCKER_UNAVAILABLE: {
     exitCode: 3,
     cause: 'No Docker engine answers, and none may or can be installed.',

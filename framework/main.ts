@@ -4,18 +4,22 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { localCommand, localFlags } from './commands/local.js';
 import { runCommand } from './commands/run.js';
+import { statusCommand } from './commands/status.js';
 import { teardownCommand } from './commands/teardown.js';
 import { didYouMean, flagOf, kebabCase } from './config/names.js';
 import { settingNames } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import { packageVersion } from './local/package.js';
 
-const commandNames = ['local', 'run', 'teardown'] as const;
+const commandNames = ['local', 'run', 'status', 'teardown'] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
   ...Object.keys(localFlags).map((name) => `--${name}`),
   '--config',
   '--dry-run',
+  '--url',
+  '--json',
+  '--health',
   '--help',
   '--version',
 ];
@@ -31,8 +35,14 @@ async function main(args: readonly string[]): Promise<void> {
     .option('config', { type: 'string', requiresArg: true, describe: 'YAML file with settings' })
     .command(localCommand)
     .command(runCommand)
+    .command(statusCommand)
     .command(teardownCommand)
-    .demandCommand(1, 1, 'give a command: local, run or teardown (--help says more)', 'give one command only')
+    .demandCommand(
+      1,
+      1,
+      'give a command: local, run, status or teardown (--help says more)',
+      'give one command only',
+    )
     .strict()
     .example('$0 local', 'try it: everything on this machine')
     .example('$0 run --config cluster.yaml', 'run the scheduler against a Mesos master')

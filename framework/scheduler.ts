@@ -17,7 +17,7 @@ import type { Settings } from './config/settings.js';
 import { CodedError, type ErrorCode, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { createDetector } from './mesos/detector.js';
-import { MesosDriver } from './mesos/driver.js';
+import { describeConnection, MesosDriver } from './mesos/driver.js';
 import { frameworkInfoFor } from './mesos/framework-info.js';
 import { takeResources } from './mesos/resources.js';
 import { agentUrlOf, readStderr } from './mesos/sandbox.js';
@@ -26,11 +26,12 @@ import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
 import { runOperatorsCommand } from './operators-command.js';
-import { openStore } from './store/open-store.js';
+import { openStore, type StoreObserver } from './store/open-store.js';
 import type { Store } from './store/store.js';
 
 export interface Scheduler {
   snapshot(): ClusterView;
+  connection(): MasterConnection;
   /** Leaves the master; tasks run on. */
   stop(): Promise<void>;
   /** Ends every task, then the framework. */
@@ -39,10 +40,18 @@ export interface Scheduler {
   readonly done: Promise<void>;
 }
 
+export interface MasterConnection {
+  /** The master that it is subscribed at, `HOST:PORT`; undefined while it is at none. */
+  readonly master: string | undefined;
+  /** One sentence. */
+  readonly reason: string;
+}
+
 interface Dependencies {
   readonly logger: Logger;
   /** Ends the standing by for a store that another scheduler has. */
   readonly signal?: AbortSignal;
+  readonly observer?: StoreObserver;
 }
 
 /**
@@ -51,10 +60,10 @@ interface Dependencies {
  */
 export async function startScheduler(
   settings: Settings,
-  { logger, signal }: Dependencies,
+  { logger, signal, observer }: Dependencies,
 ): Promise<Scheduler> {
   const transport = loadTransport(settings, process.env);
-  const store = await openStore(settings, { logger, signal, whileLocked: 'standBy' });
+  const store = await openStore(settings, { logger, signal, observer, whileLocked: 'standBy' });
   try {
     const record = await store.load();
     if (record !== undefined) refuseOtherAddresses(record, settings, store.place);
@@ -247,6 +256,14 @@ class RunningScheduler implements Scheduler {
 
   snapshot(): ClusterView {
     return viewOf(this.#state);
+  }
+
+  connection(): MasterConnection {
+    const { connection } = this.#driver;
+    return {
+      master: connection.state === 'subscribed' ? connection.master : undefined,
+      reason: describeConnection(connection),
+    };
   }
 
   async stop(): Promise<void> {

@@ -1,11 +1,18 @@
-/** Settings from flags, environment and file, in this order of strength, checked; every complaint names where the value came from. */
+/** Settings from flags, environment, file and Marathon, in this order of strength, checked; every complaint names where the value came from. */
 import { join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { type FileEntry, readSettingsFile } from './file.js';
 import { didYouMean, flagOf, variableOf, variablePrefix } from './names.js';
 import { stateDirectory } from './paths.js';
 import { rules } from './rules.js';
-import { type SettingKind, type SettingName, type Settings, settingNames, settingTable } from './settings.js';
+import {
+  type Setting,
+  type SettingKind,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingTable,
+} from './settings.js';
 
 export interface Sources {
   /** Flags by the setting's name, as texts; a list of texts where a flag was given several times. */
@@ -42,10 +49,31 @@ export function loadSettings<Name extends SettingName = SettingName>(
 export function gatherSettings({ flags = {}, env = {}, file }: Sources): GivenSettings {
   const path = file ?? env[variableOf('config')];
   return {
+    ...fromMarathon(env),
     ...(path === undefined || path === '' ? {} : fromFile(readSettingsFile(path))),
     ...fromEnvironment(env),
     ...fromFlags(flags),
   };
+}
+
+/** Marathon's variables (FACTS, Marathon 6) stand in for defaults: whatever an operator sets is stronger. */
+function fromMarathon(env: Readonly<Record<string, string | undefined>>): GivenSettings {
+  if ((env['MARATHON_APP_ID'] ?? '') === '') return {};
+  const given: Partial<Record<SettingName, Given>> = {};
+  for (const name of settingNames) {
+    const entry: Setting = settingTable[name];
+    const template = entry.underMarathon;
+    if (template === undefined) continue;
+    const variables = template.match(/\$\w+/g) ?? [];
+    const values = variables.map((variable) => env[variable.slice(1)] ?? '');
+    if (values.includes('')) continue;
+    const value = variables.reduce(
+      (text, variable, at) => text.replace(variable, values[at] ?? ''),
+      template,
+    );
+    given[name] = { value, label: `${name} by Marathon's ${variables.join(' and ')}` };
+  }
+  return given;
 }
 
 function fromFile(entries: readonly FileEntry[]): GivenSettings {

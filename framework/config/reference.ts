@@ -13,10 +13,11 @@ export function settingsPage(): string {
       .map((name) => {
         const setting = settingTable[name];
         const fallback = defaultText(name);
+        const marathon = 'underMarathon' in setting ? ` · under Marathon \`${setting.underMarathon}\`` : '';
         const lines = [
           `### \`${name}\``,
           '',
-          `\`${flagOf(name)} ${setting.takes}\` · \`${variableOf(name)}\`${fallback === undefined ? '' : ` · default \`${fallback}\``}`,
+          `\`${flagOf(name)} ${setting.takes}\` · \`${variableOf(name)}\`${fallback === undefined ? '' : ` · default \`${fallback}\``}${marathon}`,
           '',
           sentence(setting.help) + ('more' in setting ? ` ${setting.more}` : ''),
         ];
@@ -31,7 +32,8 @@ export function settingsPage(): string {
 Every setting can be a flag, an environment variable, or a line in a YAML file that \`--config FILE\` (or
 \`MESOS_JUPYTER_CONFIG\`) names. A flag wins over the environment, and the environment over the file. An empty variable
 counts as not set. What no setting is called like is an error, and so is a value that a setting cannot have; the
-message says where it came from.
+message says where it came from. In a task of Marathon's (\`MARATHON_APP_ID\` is set) a few have another default, made from the
+variables that Marathon sets; anything that is set is stronger.
 
 \`\`\`yaml
 # cluster.yaml
@@ -46,7 +48,7 @@ dockerParameters:
 \`\`\`
 
 \`run\` needs \`master\`, \`image\`, \`ips\` and \`shared\`; \`teardown\` needs \`master\`, and the \`stateFile\` of the run. \`local\`
-needs none; it makes master, addresses and state itself. \`mesos-jupyter COMMAND --help\` lists what each takes.
+needs none; it makes master, addresses and state itself. \`status\` takes \`httpPort\`. \`mesos-jupyter COMMAND --help\` lists what each takes.
 
 ${sections.join('\n\n')}
 `;

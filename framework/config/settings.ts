@@ -2,6 +2,7 @@
  * What an operator can set: one table that types, defaults, checks, `--help` and docs/settings.md come from.
  * Names are those of the code and of the YAML file; flags and variables follow from them (`names.ts`).
  */
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
@@ -13,7 +14,7 @@ import { parseStoreUrl } from './store-url.js';
 /** How a text, from a flag or from the environment, becomes the value that the schema checks. */
 export type SettingKind = 'text' | 'number' | 'list' | 'parameters';
 
-export const settingGroups = ['Mesos', 'Nodes', 'Notebook', 'Behaviour'] as const;
+export const settingGroups = ['Mesos', 'Nodes', 'Notebook', 'Behaviour', 'Web'] as const;
 export type SettingGroup = (typeof settingGroups)[number];
 
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
@@ -27,6 +28,8 @@ export interface Setting<Schema extends z.ZodType = z.ZodType> {
   readonly more?: string;
   /** For defaults that depend on the machine or on another setting: what to print. */
   readonly defaultText?: string;
+  /** The default in a task of Marathon's, with `$NAME` for its variables; none where one of these is missing. */
+  readonly underMarathon?: string;
   readonly schema: Schema;
 }
 
@@ -234,6 +237,9 @@ export const settingTable = {
     group: 'Mesos',
     takes: 'URL',
     help: "link behind the framework's name in Mesos' web page",
+    more: 'It leads to the status, and later to the notebook.',
+    defaultText: 'where the status is served, unless only this machine reaches it',
+    underMarathon: 'http://$HOST:$PORT0',
     schema: z.url({ protocol: /^https?$/, error: 'is not an http:// or https:// URL' }).optional(),
   }),
   hostname: setting({
@@ -242,6 +248,7 @@ export const settingTable = {
     takes: 'HOST',
     help: 'host name that the scheduler registers under',
     defaultText: "this machine's",
+    underMarathon: '$HOST',
     schema: name('a host name').default(() => hostname()),
   }),
   image: setting({
@@ -511,6 +518,26 @@ export const settingTable = {
     takes: 'LEVEL',
     help: `how much is logged: ${logLevels.join(', ')}`,
     schema: z.enum(logLevels, `is not one of ${logLevels.join(', ')}`).default('info'),
+  }),
+  httpAddress: setting({
+    kind: 'text',
+    group: 'Web',
+    takes: 'IP',
+    help: "IP address that the scheduler's status is served at; 0.0.0.0 for all of this machine's",
+    more: 'It is served at 127.0.0.1 in any case. Whoever reaches it may read it: addresses, hosts, task ids and reasons, no secret.',
+    underMarathon: '0.0.0.0',
+    schema: text('an IP address')
+      .refine((value) => isIP(value) !== 0, 'is not an IP address')
+      .default('127.0.0.1'),
+  }),
+  httpPort: setting({
+    kind: 'number',
+    group: 'Web',
+    takes: 'PORT',
+    help: "TCP port of the scheduler's status: GET /healthz and GET /status; 0 takes any, and logs it",
+    more: 'Under Marathon with container networking set it to the `containerPort`: `$PORT0` is then the port of the host.',
+    underMarathon: '$PORT0',
+    schema: whole(0).max(65_535, 'is more than 65535').default(8475),
   }),
 } as const;
 

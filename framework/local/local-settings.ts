@@ -24,6 +24,8 @@ const leftAtDefault = [
   'storeKeyFile',
   'storeUser',
   'storePasswordFile',
+  'httpAddress',
+  'httpPort',
 ] as const;
 /** What may be given, and is made or chosen otherwise. */
 const optional = ['image', 'shared', 'subnet'] as const;

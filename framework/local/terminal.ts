@@ -1,6 +1,7 @@
 /** All that `mesos-jupyter local` prints goes through here: lines, long steps with their elapsed time, tables. */
 import { stripVTControlCharacters } from 'node:util';
 import { CodedError } from '../errors.js';
+import { tableLines } from '../table.js';
 
 export interface Terminal {
   /** A line of the story. */
@@ -83,16 +84,9 @@ export function createTerminal(options: TerminalOptions = {}): Terminal {
       }
     },
     table(head, rows) {
-      const widths = head.map((title, column) =>
-        Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-      );
-      const format = (cells: readonly string[]) =>
-        `  ${cells
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd()}`;
-      line(paint('dim', format(head)));
-      for (const row of rows) line(format(row));
+      const [titles = '', ...lines] = tableLines(head, rows);
+      line(paint('dim', titles));
+      for (const text of lines) line(text);
     },
   };
 }

@@ -14,7 +14,23 @@ export type Connection =
   | { readonly state: 'detecting' }
   | { readonly state: 'connecting'; readonly master: string }
   | { readonly state: 'subscribed'; readonly master: string; readonly calls: MesosCalls }
-  | { readonly state: 'backingOff'; readonly forMs: number };
+  | { readonly state: 'backingOff'; readonly forMs: number; readonly reason: string };
+
+/** One sentence, for people. */
+export function describeConnection(connection: Connection): string {
+  switch (connection.state) {
+    case 'disconnected':
+      return 'not connected to a master';
+    case 'detecting':
+      return 'looking for the leading master';
+    case 'connecting':
+      return `subscribing at ${connection.master}`;
+    case 'subscribed':
+      return `subscribed at ${connection.master}`;
+    case 'backingOff':
+      return `${connection.reason}; trying again`;
+  }
+}
 
 export interface DriverOptions {
   readonly detector: MasterDetector;
@@ -109,7 +125,10 @@ export class MesosDriver {
       const most = Math.min(backoffLongestMs, backoffFirstMs * 2 ** Math.min(attempt, 10));
       attempt += 1;
       const forMs = Math.round(most * (1 - random() / 2));
-      this.#enter({ state: 'backingOff', forMs }, `${end.reason}; trying again in ${forMs} ms`);
+      this.#enter(
+        { state: 'backingOff', forMs, reason: end.reason },
+        `${end.reason}; trying again in ${forMs} ms`,
+      );
       await delay(forMs, undefined, { signal: this.#stopped.signal }).catch(() => {});
     }
   }

@@ -18,6 +18,8 @@ export interface LockOptions {
   readonly standByMs: number;
   /** How long etcd may take to answer for the first time. */
   readonly answerWithinMs: number;
+  /** Called at each look that finds another holder. */
+  readonly onStandingBy: (holder: string) => void;
   /** Ends the standing by. */
   readonly signal: AbortSignal;
 }
@@ -60,6 +62,7 @@ export class EtcdLock {
         if (performance.now() - started >= standByMs) {
           throw new CodedError('STATE_LOCKED', `another scheduler (${holder}) has ${place}: stop it first`);
         }
+        options.onStandingBy(holder);
         say('info', `standing by: another scheduler (${holder}) has ${place}; taking over when it ends`);
       } catch (error) {
         if (!(error instanceof CodedError) || error.code !== 'STORE_UNREACHABLE') throw error;

@@ -13,6 +13,8 @@ export interface EtcdStoreOptions extends EtcdAccess {
   /** What all keys begin with, without a slash at its end. */
   readonly prefix: string;
   readonly logger: Logger;
+  /** Called again and again while another scheduler has the lock, with who that is. */
+  readonly onStandingBy?: (holder: string) => void;
   /** Ends the standing by for the lock. */
   readonly signal?: AbortSignal;
   /** How long to stand by while another scheduler has the store. Default: for ever. In milliseconds. */
@@ -43,6 +45,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
       ttlS: options.lockTtlS ?? lockTtlDefaultS,
       standByMs: options.standByMs ?? Number.POSITIVE_INFINITY,
       answerWithinMs: options.answerWithinMs ?? 15_000,
+      onStandingBy: options.onStandingBy ?? (() => {}),
       signal: options.signal ?? new AbortController().signal,
     });
     const store = new EtcdStore(client, lock, place, options.prefix);

@@ -5,6 +5,7 @@ import { parseStoreUrl } from '../config/store-url.js';
 import type { Logger } from '../log.js';
 import type { EtcdAccess } from './etcd-client.js';
 import { openFileStore } from './file-store.js';
+import { type PendingOperations, watched } from './pending.js';
 import type { Store } from './store.js';
 
 type EtcdSettings =
@@ -24,24 +25,58 @@ export interface OpenOptions {
   readonly whileLocked: 'standBy' | 'giveUp';
   /** Ends the standing by. */
   readonly signal?: AbortSignal | undefined;
+  /** Who watches over it. */
+  readonly observer?: StoreObserver | undefined;
+}
+
+/** Sees how a store is used. */
+export interface StoreObserver {
+  /** Another scheduler has the store; its host and process, in words. */
+  standingBy(holder: string): void;
+  readonly pending: PendingOperations;
+}
+
+/** What messages call the store that the settings ask for. */
+export function placeOf(settings: StoreSettings): string {
+  if (settings.store === undefined) return settings.stateFile;
+  const { endpoints, prefix } = etcdOf(settings, settings.store);
+  return `etcd://${endpoints.join(',')}${prefix}`;
 }
 
 /** @throws CodedError as openFileStore and openEtcdStore do; FILES_UNUSABLE or CONFIG_INVALID for the files that settings name */
 export async function openStore(settings: StoreSettings, options: OpenOptions): Promise<Store> {
-  if (settings.store === undefined) return openFileStore(settings.stateFile);
-  const url = parseStoreUrl(settings.store);
-  if (url === undefined) throw new Error(`unchecked setting: ${settings.store}`);
-  const access = accessOf(settings, url.endpoints);
+  const { observer } = options;
+  const store = await open(settings, options);
+  return observer === undefined ? store : watched(store, observer.pending);
+}
+
+async function open(settings: StoreSettings, options: OpenOptions): Promise<Store> {
+  const { observer } = options;
+  if (settings.store === undefined) {
+    const path = settings.stateFile;
+    return observer === undefined
+      ? openFileStore(path)
+      : observer.pending.during(`opening ${path}`, () => openFileStore(path));
+  }
+  const { endpoints, prefix } = etcdOf(settings, settings.store);
+  const access = accessOf(settings, endpoints);
   // Not loaded where a file is used: it and gRPC take some 30 MB.
   const { lockTtlDefaultS, openEtcdStore } = await import('./etcd-store.js');
   return openEtcdStore({
     ...access,
-    prefix: url.prefix ?? `/mesos-jupyter/${settings.frameworkName}`,
+    prefix,
     logger: options.logger,
+    ...(observer !== undefined && { onStandingBy: (holder: string) => observer.standingBy(holder) }),
     ...(options.signal !== undefined && { signal: options.signal }),
     // Long enough for the lock of a scheduler that was killed to run out.
     ...(options.whileLocked === 'giveUp' && { standByMs: (lockTtlDefaultS + 5) * 1000 }),
   });
+}
+
+function etcdOf({ frameworkName }: StoreSettings, store: string) {
+  const url = parseStoreUrl(store);
+  if (url === undefined) throw new Error(`unchecked setting: ${store}`);
+  return { endpoints: url.endpoints, prefix: url.prefix ?? `/mesos-jupyter/${frameworkName}` };
 }
 
 function accessOf(settings: StoreSettings, endpoints: readonly string[]): EtcdAccess {

@@ -138,7 +138,7 @@ export class Deployment extends ClusterAccess {
     return [
       ...['--master', this.master, '--framework-name', this.frameworkName, '--state-file', this.stateFile],
       ...['--image', imageUnderTest(), '--network', this.network, '--ips', this.addresses.join()],
-      ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', '512'],
+      ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', '512', '--http-port', '0'],
     ];
   }
 

@@ -497,6 +497,7 @@ describe('a scheduler with its state in etcd', () => {
       [
         ...[join(packageRoot, 'dist/framework/main.js'), 'run', '--master', master.url, '--store', store],
         ...['--image', image, '--ips', ips.join(','), '--shared', shared, '--log-level', 'error'],
+        ...['--http-port', '0'],
       ],
       { stdio: ['ignore', 'inherit', 'pipe'] },
     );

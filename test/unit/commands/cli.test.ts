@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { packageRoot, packageVersion } from '../../../framework/local/package.js';
+import { waitFor } from '../../support/wait.js';
 
 interface Outcome {
   readonly status: number | null;
@@ -45,8 +46,8 @@ const run = [
   '--shared=/srv/shared',
 ];
 
-/** What a run needs beside its master; its state is a file of its own. */
-const more = ['--image=node:1', '--ips=192.0.2.100', '--shared=/srv/shared'];
+/** What a run needs beside its master, at any port; its state is a file of its own. */
+const more = ['--image=node:1', '--ips=192.0.2.100', '--shared=/srv/shared', '--http-port=0'];
 
 /** The same flags, with some replaced or left out. */
 function runWith(...flags: readonly string[]): string[] {
@@ -97,7 +98,7 @@ describe('the command line', { concurrency: 2 }, () => {
   });
 
   const wrong: readonly [what: string, args: readonly string[], code: string, message: RegExp][] = [
-    ['no command', [], 'CONFIG_INVALID', /give a command: local, run or teardown/],
+    ['no command', [], 'CONFIG_INVALID', /give a command: local, run, status or teardown/],
     ['an unknown command', ['lokal'], 'CONFIG_UNKNOWN', /no command "lokal"\. Did you mean local\?/],
     [
       'an unknown flag',
@@ -200,6 +201,12 @@ describe('the command line', { concurrency: 2 }, () => {
       /\/proc\/state\.json/,
     ],
     [
+      'a status that nobody serves',
+      ['status', '--url=http://127.0.0.1:1'],
+      'STATUS_UNREACHABLE',
+      /nothing answers at http:\/\/127\.0\.0\.1:1\/status/,
+    ],
+    [
       'a teardown of what never ran',
       ['teardown', '--master=http://127.0.0.1:1', stateFile('never-ran')],
       'STATE_MISSING',
@@ -223,6 +230,43 @@ describe('the command line', { concurrency: 2 }, () => {
     // Its first words: it has started, and tries.
     child.stderr.once('data', () => child.kill('SIGTERM'));
     assert.deepEqual(await closed, [0, null]);
+  });
+
+  test('a scheduler that finds no master yet tells its status, and a second one at its port ends at once', async () => {
+    const child = start(['run', ...more, '--master=http://127.0.0.1:1', stateFile('asked')]);
+    const closed = once(child, 'close');
+    try {
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        said += chunk;
+      });
+      const url = await waitFor(
+        'its address',
+        20_000,
+        () => /status at (http:\/\/127\.0\.0\.1:\d+)\/status/.exec(said)?.[1],
+      );
+      const { status, stdout } = await mesosJupyter(['status', `--url=${url}`]);
+      assert.equal(status, 0);
+      assert.match(stdout, /^mesos-jupyter: .*127\.0\.0\.1:1.*trying again, generation 1\n/);
+      assert.match(stdout, /node 0 +192\.0\.2\.100 +- +waiting for an offer/);
+      const json = await mesosJupyter(['status', `--url=${url}`, '--json']);
+      assert.equal((JSON.parse(json.stdout) as { state: string }).state, 'connecting');
+      const port = `--http-port=${new URL(url).port}`;
+      const health = await mesosJupyter(['status', '--health', port]);
+      assert.deepEqual([health.status, health.stderr], [0, '']);
+      const second = await mesosJupyter([
+        'run',
+        ...more.slice(0, -1),
+        port,
+        '--master=http://127.0.0.1:1',
+        stateFile('other'),
+      ]);
+      assert.equal(second.status, 3);
+      assert.match(second.stderr, /PORT_TAKEN: .*--http-port/);
+    } finally {
+      child.kill('SIGTERM');
+      await closed;
+    }
   });
 
   test('a port that is taken ends local before anything is made', async () => {

@@ -53,6 +53,31 @@ describe('settings', () => {
     assert.ok(settings.hostname.length > 0);
   });
 
+  test("in a task of Marathon's the defaults are what Marathon gave it, and whatever is set wins", () => {
+    const env = { MARATHON_APP_ID: '/mesos-jupyter', HOST: 'host-7', PORT0: '31005' };
+    const web = ({ httpAddress, httpPort, webuiUrl, hostname }: Settings) => [
+      httpAddress,
+      httpPort,
+      webuiUrl,
+      hostname,
+    ];
+    assert.deepEqual(web(load({}, { env })), ['0.0.0.0', 31005, 'http://host-7:31005', 'host-7']);
+    // As with container networking: it listens at the container's port, and is found at the host's.
+    assert.deepEqual(web(load({}, { env: { ...env, MESOS_JUPYTER_HTTP_PORT: '8475' } })), [
+      '0.0.0.0',
+      8475,
+      'http://host-7:31005',
+      'host-7',
+    ]);
+    assert.equal(load({ webuiUrl: 'http://jupyter.example/' }, { env }).webuiUrl, 'http://jupyter.example/');
+    // An app without ports; and variables of others' making.
+    assert.equal(load({}, { env: { ...env, PORT0: undefined } }).httpPort, 8475);
+    assert.equal(load({}, { env: { ...env, PORT0: undefined } }).webuiUrl, undefined);
+    assert.equal(load({}, { env: { HOST: 'host-7', PORT0: '1' } }).httpPort, 8475);
+    const message = refusal('CONFIG_INVALID', () => load({}, { env: { ...env, PORT0: 'http' } }));
+    assert.match(message, /httpPort by Marathon's \$PORT0 "http" is not a number/);
+  });
+
   test('a flag wins over the environment, and the environment over the file', () => {
     const file = fileWith('cpus: 2\nmemMb: 3000\nleaseTtlS: 7\n');
     const env = { MESOS_JUPYTER_MEM_MB: '4000', MESOS_JUPYTER_LEASE_TTL_S: '8' };

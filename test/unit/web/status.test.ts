@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { viewOf } from '../../../framework/cluster/view.js';
+import { type Moment, type Stage, schedulerStatus, statusOf } from '../../../framework/web/status.js';
+import { statusLines } from '../../../framework/web/words.js';
+import { World } from '../cluster/world.js';
+
+const identity = { version: '1.2.3', frameworkName: 'mesos-jupyter', store: '/srv/state.json' };
+const well = { healthy: true, reason: '' };
+const moment = (nowMs: number): Moment => ({ nowMs, startedMs: 0, wallMs: Date.UTC(2026, 0, 1) + nowMs });
+
+const scheduling = (world: World): Stage => ({
+  kind: 'scheduling',
+  view: viewOf(world.state),
+  master: '10.0.0.1:5050',
+  reason: 'subscribed at 10.0.0.1:5050',
+});
+
+describe('the status of a scheduler', () => {
+  it('names framework, master, store and each node with its task, host and reason', () => {
+    const world = World.running();
+    const status = statusOf(scheduling(world), identity, well, moment(world.now));
+    assert.equal(status.state, 'subscribed');
+    assert.deepEqual(
+      [status.frameworkId, status.master, status.store, status.generation, status.standingBy],
+      ['f-1', '10.0.0.1:5050', '/srv/state.json', 1, false],
+    );
+    const [node] = status.nodes;
+    assert.equal(node?.task, world.task(0).id);
+    assert.deepEqual([node?.host, node?.state, node?.incarnation], ['host-1', 'TASK_RUNNING', 1]);
+    assert.ok(Date.parse(node?.since ?? '') <= Date.parse(status.time));
+    assert.deepEqual(status.misfits, []);
+  });
+
+  it('says since when a node has been in its state, which a new reason does not change', () => {
+    const world = World.running();
+    world.pass(10_000);
+    world.exit(world.task(1).id, 137);
+    const endedMs = world.now;
+    world.pass(500);
+    const { nodes, time } = statusOf(scheduling(world), identity, well, moment(world.now));
+    assert.equal(nodes[1]?.state, 'backing off');
+    assert.equal(Date.parse(time) - Date.parse(nodes[1]?.since ?? ''), world.now - endedMs);
+    assert.equal(nodes[1]?.task, null);
+  });
+
+  it('is another one while it stands by, connects or stops', () => {
+    const state = (stage: Stage) => {
+      const { state, reason, standingBy, nodes } = statusOf(stage, identity, well, moment(0));
+      assert.deepEqual(nodes, []);
+      return [state, reason, standingBy];
+    };
+    assert.deepEqual(state({ kind: 'starting' }), ['starting', 'opening /srv/state.json', false]);
+    assert.deepEqual(state({ kind: 'standingBy', holder: 'host-9, process 7' }), [
+      'standingBy',
+      'standing by: another scheduler (host-9, process 7) has /srv/state.json',
+      true,
+    ]);
+    assert.deepEqual(state({ kind: 'stopping' }), ['stopping', 'stopping; nodes run on', false]);
+    const world = World.running();
+    const lost: Stage = { ...scheduling(world), master: undefined, reason: 'away; trying again' } as Stage;
+    assert.equal(statusOf(lost, identity, well, moment(0)).state, 'connecting');
+  });
+
+  it('survives its own way over the wire', () => {
+    const world = World.running();
+    const status = statusOf(scheduling(world), identity, well, moment(world.now));
+    assert.deepEqual(schedulerStatus.parse(JSON.parse(JSON.stringify(status))), status);
+    // A later release says more.
+    assert.deepEqual(schedulerStatus.parse({ ...status, more: 1 }), status);
+  });
+});
+
+describe('offers that did not fit', () => {
+  it('are told host by host, each by its last offer, until the node has one', () => {
+    const world = new World();
+    world.subscribe();
+    world.offer([{ hostname: 'host-1', cpus: 0.1 }]);
+    world.pass(1_000);
+    world.offer([{ hostname: 'host-2', memMb: 1 }]);
+    world.pass(1_000);
+    const misfits = () =>
+      statusOf(scheduling(world), identity, well, moment(world.now)).misfits.map(({ host, unmet }) => [
+        host,
+        unmet.join(),
+      ]);
+    assert.deepEqual(misfits(), [
+      ['host-1', 'cpus (1 needed)'],
+      ['host-2', 'memMb (512 needed)'],
+    ]);
+    world.offer([{ hostname: 'host-1', cpus: 16, memMb: 65_536 }]);
+    world.pass(1_000);
+    assert.deepEqual(misfits(), []);
+  });
+});
+
+describe('the status in lines', () => {
+  it('shows a table, why a node does not run, warnings and offers that did not fit', () => {
+    const world = World.running();
+    world.exit(world.task(1).id, 137);
+    const status = statusOf(scheduling(world), identity, well, moment(world.now));
+    const warnings = ['host host-1 runs 2 of 3 nodes'];
+    const misfits = [
+      { host: 'host-2', agentId: 'a', unmet: ['cpus (1 needed)', 'memMb (9 needed)'], at: status.time },
+    ];
+    const lines = statusLines({ ...status, warnings, misfits }).join('\n');
+    assert.match(lines, /^mesos-jupyter: subscribed at 10\.0\.0\.1:5050 \(framework f-1\), generation 1$/m);
+    assert.match(lines, /^ {2}node {4}address .* host .* state .* for .* task$/m);
+    assert.match(lines, /^ {2}node 0 .* host-1 .* TASK_RUNNING/m);
+    assert.match(lines, /^node 1: .*relaunch in/m);
+    assert.match(lines, /^Warnings:\n {2}host host-1 runs 2 of 3 nodes$/m);
+    assert.match(lines, /^ {2}host-2 does not meet cpus \(1 needed\), memMb \(9 needed\) \(0 s ago\)$/m);
+  });
+});
