@@ -1,7 +1,7 @@
 /** What the scheduler and the node agent agree on: environment, HTTP answers, exit codes, paths. `docs/contract.md` is its page. */
 
 /** Raised when either side could misread the other. A node agent refuses an environment of another version. */
-export const contractVersion = 2;
+export const contractVersion = 3;
 
 /** Where things are inside a container. The shared volume is mounted at `shared`. */
 export const containerPaths = {
@@ -27,6 +27,9 @@ export function generationOfFileName(name: string): number | undefined {
 /** The notebook token's file within the trusted directory; made once for the cluster, it outlives failovers. */
 export const tokenFileName = 'notebook-token';
 
+/** The file within the trusted directory that holds the cluster's CA: its private key, then its certificate, in PEM. */
+export const authorityFileName = 'cluster-ca.pem';
+
 /** The name under which a node is always found: `node0…` shift when one dies, this does not. Also its host name. */
 export function stableName(node: number): string {
   return `jupyter-${node}`;
@@ -41,6 +44,8 @@ export const ports = {
   notebook: 8888,
   /** The node agent's HTTP: `/livez`, `/readyz`, `/status`. */
   nodeAgent: 8889,
+  /** The node agent's control calls, by mutual TLS. */
+  control: 8890,
 } as const;
 
 /**
@@ -103,6 +108,8 @@ export interface TaskEnvironment {
   lookLimitS: number;
   /** The task's share of CPUs; kernels' thread pools are set to it. */
   cpus: number;
+  /** Fingerprint of the scheduler's public key (`fingerprintOf`): control calls are taken from it alone. */
+  schedulerKey: string;
   /** winston's level for the node agent's log. */
   logLevel: string;
 }
@@ -123,6 +130,7 @@ const variables = {
   leaseTtlS: 'MJ_LEASE_TTL_S',
   lookLimitS: 'MJ_LOOK_LIMIT_S',
   cpus: 'MJ_CPUS',
+  schedulerKey: 'MJ_SCHEDULER_KEY',
   logLevel: 'MJ_LOG_LEVEL',
 } as const;
 
@@ -141,6 +149,7 @@ export function writeTaskEnvironment(task: TaskEnvironment): Record<string, stri
     [variables.leaseTtlS]: String(task.leaseTtlS),
     [variables.lookLimitS]: String(task.lookLimitS),
     [variables.cpus]: String(task.cpus),
+    [variables.schedulerKey]: task.schedulerKey,
     [variables.logLevel]: task.logLevel,
   };
 }
@@ -208,6 +217,12 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   if (!/^\/(.*\/)?$/.test(basePath)) {
     throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
   }
+  const schedulerKey = text(variables.schedulerKey);
+  if (!/^SHA256:[A-Za-z0-9+/]{43}=$/.test(schedulerKey)) {
+    throw new EnvironmentError(
+      `${variables.schedulerKey} is "${schedulerKey}", which is no key's fingerprint`,
+    );
+  }
   return {
     node,
     addresses,
@@ -220,6 +235,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     leaseTtlS: integer(variables.leaseTtlS, 2),
     lookLimitS: number(variables.lookLimitS, 1),
     cpus: number(variables.cpus, 0),
+    schedulerKey,
     logLevel: text(variables.logLevel),
   };
 }
@@ -262,4 +278,44 @@ export interface NodeStatus {
   fenced?: boolean;
   /** Addresses with a live heartbeat, in order: what `/etc/hosts` lists as node0…. */
   live: string[];
+  /** Control calls since the node agent started. */
+  control: {
+    taken: number;
+    refused: Readonly<Record<Refusal, number>>;
+  };
+}
+
+/**
+ * Why a control call is refused: another key than the scheduler's, or none; meant for another task; none of the calls that
+ * there are; no TLS at all, or TLS that failed.
+ */
+export const refusals = ['wrongKey', 'wrongTask', 'malformed', 'noTls'] as const;
+export type Refusal = (typeof refusals)[number];
+
+/** Where control calls are sent, by POST. */
+export const controlPath = '/control';
+
+/** A control call: JSON. Each names the task that it is for, so that none reaches another incarnation at the same address. */
+export type ControlCall =
+  /** Asks for nothing: the scheduler gets to know the cluster's CA, and whether it is heard. */
+  | { readonly call: 'hello'; readonly taskId: string }
+  /** The leases of a task that is proven dead are to end now (heartbeat and notebook key). */
+  | { readonly call: 'revokeLeases'; readonly taskId: string; readonly deadTaskId: string };
+
+/** Undefined for anything that is no control call. */
+export function readControlCall(text: string): ControlCall | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { call, taskId, deadTaskId } = value as Record<string, unknown>;
+  if (typeof taskId !== 'string') return undefined;
+  if (call === 'hello') return { call, taskId };
+  if (call === 'revokeLeases' && typeof deadTaskId === 'string' && deadTaskId !== '') {
+    return { call, taskId, deadTaskId };
+  }
+  return undefined;
 }

@@ -67,6 +67,7 @@ export async function startScheduler(
   try {
     const record = await store.load();
     if (record !== undefined) refuseOtherAddresses(record, settings, store.place);
+    const key = await store.keyPair();
     return new RunningScheduler({
       store,
       record,
@@ -74,7 +75,7 @@ export async function startScheduler(
       settings,
       transport,
       logger,
-      taskInfo: (launch, resources) => taskInfoFor(settings, launch, resources),
+      taskInfo: (launch, resources) => taskInfoFor(settings, launch, key.fingerprint, resources),
       releaseAddress: settings.releaseAddress,
     });
   } catch (error) {

@@ -1,8 +1,8 @@
 /** Who lives and who holds the notebook, as etcd has it; kept up to date by a watch. */
-import type { Etcd3, Watcher } from 'etcd3';
+import type { Watcher } from 'etcd3';
 import { Alarm } from './clock.js';
 import { messageOf } from './errors.js';
-import { connect } from './etcd/client.js';
+import type { EtcdMember } from './etcd/member.js';
 import type { Log } from './log.js';
 
 /** What a node says of itself in its heartbeat, and the holder in the notebook key. */
@@ -22,7 +22,8 @@ export interface ClusterView {
 }
 
 export const keys = {
-  heartbeat: (node: number) => `/nodes/${node}`,
+  /** Padded, so that `etcdctl get --prefix /nodes/` lists the living in order. */
+  heartbeat: (node: number) => `/nodes/${String(node).padStart(2, '0')}`,
   heartbeats: '/nodes/',
   notebook: '/notebook',
   fenced: '/fenced',
@@ -54,6 +55,11 @@ export function compareAddresses(a: string, b: string): number {
   return number(a) - number(b);
 }
 
+interface Watch {
+  readonly watcher: Watcher;
+  readonly close: () => void;
+}
+
 export class Directory {
   /** What was last read; undefined until the first time. */
   view: ClusterView | undefined;
@@ -61,16 +67,11 @@ export class Directory {
   onRead: (view: ClusterView, changed: boolean) => void = () => {};
 
   readonly #changed = new Alarm();
-  /** Of its own: etcd3 ends all streams of a client when one of its calls fails. */
-  readonly #watchClient: Etcd3;
 
   constructor(
-    readonly client: Etcd3,
-    address: string,
+    readonly etcd: EtcdMember,
     readonly log: Log,
-  ) {
-    this.#watchClient = connect(address);
-  }
+  ) {}
 
   /** Reads again, now. */
   nudge(): void {
@@ -78,11 +79,12 @@ export class Directory {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    let watcher: Watcher | undefined;
+    let watch: Watch | undefined;
     while (!signal.aborted) {
       try {
-        watcher ??= await this.#watch(() => {
-          watcher = undefined;
+        watch ??= await this.#watch(() => {
+          watch?.close();
+          watch = undefined;
         });
         await this.#read();
       } catch (error) {
@@ -90,22 +92,30 @@ export class Directory {
       }
       await this.#changed.wait(this.view === undefined ? 200 : readEveryMs, signal);
     }
-    await watcher?.cancel().catch(() => undefined);
-    this.#watchClient.close();
+    await watch?.watcher.cancel().catch(() => undefined);
+    watch?.close();
   }
 
-  async #watch(onDeath: () => void): Promise<Watcher> {
-    const watcher = await this.#watchClient.watch().inRange({ start: '/', end: '0' }).create();
-    watcher.on('data', () => this.#changed.ring());
-    watcher.on('error', (error) => {
-      this.log.debug(`the watch has ended: ${error.message}`);
-      onDeath();
-    });
-    return watcher;
+  /** By a client of its own: etcd3 ends all streams of a client when one of its calls fails. */
+  async #watch(onDeath: () => void): Promise<Watch> {
+    const client = this.etcd.connect();
+    const close = () => client.close();
+    try {
+      const watcher = await client.watch().inRange({ start: '/', end: '0' }).create();
+      watcher.on('data', () => this.#changed.ring());
+      watcher.on('error', (error) => {
+        this.log.debug(`the watch has ended: ${error.message}`);
+        onDeath();
+      });
+      return { watcher, close };
+    } catch (error) {
+      close();
+      throw error;
+    }
   }
 
   async #read(): Promise<void> {
-    const answer = await this.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
+    const answer = await this.etcd.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
     const live: NodeRecord[] = [];
     let holder: NodeRecord | undefined;
     let fenced = false;

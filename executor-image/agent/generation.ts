@@ -6,7 +6,9 @@ import {
   type TaskEnvironment,
 } from '../contract.js';
 import { NodeEnd } from './errors.js';
-import { onVolume } from './volume.js';
+import { linkOnce, onVolume } from './volume.js';
+
+const claimTimeoutMs = 20_000;
 
 /** What a look at the trusted directory shows. */
 export type Sight =
@@ -38,20 +40,6 @@ export async function listTrusted(timeoutMs: number): Promise<string[]> {
   return text.split('\n').filter((name) => name !== '');
 }
 
-/** `link` has one winner, on GlusterFS, too; what is linked is complete and on the disks. */
-const claimScript = `
-umask 077
-trusted=$1 name=$2
-draft=$(mktemp "$trusted/.$name.XXXXXX")
-trap 'rm -f "$draft"' EXIT
-cat > "$draft"
-sync "$draft"
-ln "$draft" "$trusted/$name" 2>/dev/null || true
-sync "$trusted" 2>/dev/null || true
-cat "$trusted/$name"
-`;
-const claimTimeoutMs = 20_000;
-
 /**
  * Makes the generation's file, as every founder does before it starts etcd; one that names the same founders is as good.
  * @throws NodeEnd `numberTaken` when the number is another founding's, or a higher one is there.
@@ -59,8 +47,7 @@ const claimTimeoutMs = 20_000;
 export async function claimGeneration(task: TaskEnvironment): Promise<void> {
   const { generation, founders } = task;
   const mine = renderFounders(founders);
-  const args = [containerPaths.trusted, generationFileName(generation)];
-  const { found, names } = await claim(args, mine).catch((error: Error) => {
+  const { found, names } = await claim(generationFileName(generation), mine).catch((error: Error) => {
     throw new NodeEnd(
       'volumeUnusable',
       `the file of generation ${generation} cannot be made: ${error.message}`,
@@ -81,8 +68,8 @@ export async function claimGeneration(task: TaskEnvironment): Promise<void> {
   }
 }
 
-async function claim(args: readonly string[], text: string): Promise<{ found: string; names: string[] }> {
-  const found = await onVolume(claimScript, args, text, claimTimeoutMs);
+async function claim(name: string, text: string): Promise<{ found: string; names: string[] }> {
+  const found = await linkOnce(name, text);
   // After the link: of two foundings at once, at least one sees the other.
   return { found, names: await listTrusted(claimTimeoutMs) };
 }

@@ -37,7 +37,7 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     if (this.#lease === undefined) {
-      const lease = await Lease.grant(this.etcd.client, this.ttlS);
+      const lease = await Lease.grant(this.etcd, this.ttlS);
       await lease.put(keys.heartbeat(this.self.node), JSON.stringify(this.self));
       this.#lease = lease;
       this.#heardAtMs = lease.grantedAtMs;

@@ -73,7 +73,7 @@ export class Leadership {
       await this.#passLeadershipOn();
       return;
     }
-    const lease = await Lease.grant(this.etcd.client, this.ttlS);
+    const lease = await Lease.grant(this.etcd, this.ttlS);
     const created = await lease
       .createKey(keys.notebook, JSON.stringify(this.self), keys.fenced)
       .catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /** A lease on the own member, renewed by calls of our own: etcd3 tells of a lost one after up to twice its TTL only. */
-import type { Etcd3, IRequestOp } from 'etcd3';
+import type { IRequestOp } from 'etcd3';
 import { bootClockMs } from './clock.js';
+import type { ClientSource } from './etcd/client.js';
 
 const answerWithinMs = 1000;
 
@@ -16,15 +17,15 @@ export class LeaseGone extends Error {
 
 export class Lease {
   private constructor(
-    readonly client: Etcd3,
+    readonly source: ClientSource,
     readonly id: string,
     readonly grantedAtMs: number,
   ) {}
 
-  static async grant(client: Etcd3, ttlS: number): Promise<Lease> {
+  static async grant(source: ClientSource, ttlS: number): Promise<Lease> {
     const startedAtMs = bootClockMs();
-    const { ID } = await client.leaseClient.leaseGrant({ TTL: ttlS });
-    return new Lease(client, ID, startedAtMs);
+    const { ID } = await source.client.leaseClient.leaseGrant({ TTL: ttlS });
+    return new Lease(source, ID, startedAtMs);
   }
 
   /**
@@ -33,7 +34,9 @@ export class Lease {
    */
   async keepAlive(): Promise<KeptAlive> {
     const startedAtMs = bootClockMs();
-    const stream = await this.client.leaseClient.leaseKeepAlive({ deadline: Date.now() + answerWithinMs });
+    const stream = await this.source.client.leaseClient.leaseKeepAlive({
+      deadline: Date.now() + answerWithinMs,
+    });
     try {
       return await new Promise<KeptAlive>((resolve, reject) => {
         stream.on('data', (response) => {
@@ -54,7 +57,7 @@ export class Lease {
     const put: IRequestOp = {
       request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: this.id },
     };
-    const { succeeded } = await this.client.kv.txn({
+    const { succeeded } = await this.source.client.kv.txn({
       compare: [
         { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 },
         { result: 'Greater', target: 'Create', key: Buffer.from(required), create_revision: 0 },
@@ -65,11 +68,11 @@ export class Lease {
   }
 
   async put(key: string, value: string): Promise<void> {
-    await this.client.kv.put({ key: Buffer.from(key), value: Buffer.from(value), lease: this.id });
+    await this.source.client.kv.put({ key: Buffer.from(key), value: Buffer.from(value), lease: this.id });
   }
 
   /** Ends it, and its keys with it. */
   async revoke(): Promise<void> {
-    await this.client.leaseClient.leaseRevoke({ ID: this.id });
+    await this.source.client.leaseClient.leaseRevoke({ ID: this.id });
   }
 }

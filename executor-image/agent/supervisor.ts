@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Logger } from 'winston';
 import { contractVersion, type NodeStatus, type TaskEnvironment } from '../contract.js';
 import { sleep } from './clock.js';
+import { Control } from './control.js';
 import { Directory, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
 import { hexId } from './etcd/client.js';
@@ -15,8 +16,11 @@ import { ownAddress } from './identity.js';
 import { Leadership } from './leadership.js';
 import { Looks } from './looks.js';
 import { Notebook } from './notebook.js';
+import { revokeLeasesOf } from './revocation.js';
 import { Ssh } from './ssh/duty.js';
 import { serveStatus } from './status.js';
+import { clusterAuthority } from './trust/authority-file.js';
+import { Credentials } from './trust/credentials.js';
 import { prepareVolume } from './volume.js';
 
 /**
@@ -28,8 +32,9 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const address = ownAddress(task.node, task.addresses, networkInterfaces());
   const self: NodeRecord = { node: task.node, address, taskId: task.taskId, incarnation: task.incarnation };
 
-  const etcd = new EtcdMember(task, address, of('etcd'));
-  const directory = new Directory(etcd.client, address, of('directory'));
+  const credentials = new Credentials(task, of('trust'));
+  const etcd = new EtcdMember(task, address, credentials, of('etcd'));
+  const directory = new Directory(etcd, of('directory'));
   const heartbeat = new Heartbeat(self, task.leaseTtlS, etcd, of('heartbeat'));
   const notebook = new Notebook(task, of('notebook'));
   const looks = new Looks(task.generation, task.lookLimitS, of('volume'));
@@ -43,6 +48,17 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     looks,
     fence,
     of('leadership'),
+  );
+  const control = new Control(
+    task,
+    {
+      revokeLeases: async (deadTaskId) => {
+        const count = await revokeLeasesOf(deadTaskId, etcd);
+        if (count > 0) of('control').info(`task ${deadTaskId} is dead, says Mesos: its leases are ended`);
+        return `${count} leases ended`;
+      },
+    },
+    of('control'),
   );
   const ssh = new Ssh(task.node, task.addresses, of('ssh'));
 
@@ -80,6 +96,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       },
       ...(view === undefined ? {} : { fenced: view.fenced }),
       live: (view?.live ?? []).map((node) => node.address),
+      control: control.counts,
     };
   };
 
@@ -103,8 +120,11 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const status = await serveStatus(readStatus);
   const volumeType = await prepareVolume(task.node);
   log.info(`the shared volume is there (${volumeType})`);
-  if (task.founders[task.node] === task.taskId) await claimGeneration(task);
+  const isFounder = task.founders[task.node] === task.taskId;
+  const [authority] = await Promise.all([clusterAuthority(), isFounder && claimGeneration(task)]);
   phase = 'making keys';
+  await credentials.open(authority);
+  await control.listen(credentials);
   const running = new AbortController();
   // etcd needs no key, and the first start is worth a parallel.
   const duties = [etcd.run(running.signal), directory.run(running.signal), heartbeat.run(running.signal)];
@@ -115,6 +135,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     }),
   );
   duties.push(leadership.run(running.signal), looks.run(running.signal), fence.run(running.signal));
+  duties.push(credentials.run(running.signal));
 
   await Promise.race([...duties, stopped])
     .then(() => takeDown())
@@ -132,6 +153,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     await within(1000, 'the farewell', heartbeat.leave());
     running.abort();
     await Promise.all([etcd.stop(), ssh.stop()]);
+    control.close();
     status.close();
     log.info('gone');
   }

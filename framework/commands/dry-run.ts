@@ -7,6 +7,9 @@ import { taskInfoFor } from '../mesos/task-info.js';
 /** Stands for what only an offer tells. */
 const offered = '<from the offer>';
 
+/** Stands for what only the store tells; to look into it would take its lock. */
+const inStore = '<of the key in the store>';
+
 export function firstTaskInfos(settings: Settings): unknown[] {
   const { generation } = newRecord(settings.ips, 'dry-run');
   const founders = generation.founders.map(({ taskId }) => taskId);
@@ -25,6 +28,6 @@ export function firstTaskInfos(settings: Settings): unknown[] {
       founders,
       unproven: [],
     };
-    return taskInfoFor(settings, launch);
+    return taskInfoFor(settings, launch, inStore);
   });
 }

@@ -17,11 +17,13 @@ export const needsOf = (settings: Pick<Settings, 'cpus' | 'memMb' | 'diskMb'>): 
 });
 
 /**
+ * @param schedulerKey fingerprint of the scheduler's key
  * @param resources taken from the offers; where there is no offer (`run --dry-run`), plain ones of the role
  */
 export function taskInfoFor(
   settings: Settings,
   { task, founders, unproven }: Launch,
+  schedulerKey: string,
   resources: readonly Resource[] = unofferedResources(settings),
 ): TaskInfo {
   const environment = writeTaskEnvironment({
@@ -36,6 +38,7 @@ export function taskInfoFor(
     leaseTtlS: settings.leaseTtlS,
     lookLimitS: settings.lookLimitS,
     cpus: settings.cpus,
+    schedulerKey,
     logLevel: settings.logLevel,
   });
   const address = settings.ips[task.node];

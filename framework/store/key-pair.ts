@@ -1,18 +1,13 @@
 /** The scheduler's key pair: its stored form, and the fingerprint by which node agents know it. */
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { fingerprintOf } from '../../executor-image/certificates.js';
 import { CodedError, messageOf } from '../errors.js';
 
 /** An ECDSA key on P-256: what every TLS implementation takes for a certificate. */
 export interface SchedulerKey {
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
-  /** Of the public key: `SHA256:` and the base64 of its SPKI form's hash. No secret; a task's environment may carry it. */
+  /** Of the public key, as `fingerprintOf` says it. No secret; a task's environment carries it. */
   readonly fingerprint: string;
 }
 
@@ -40,9 +35,4 @@ export function readKey(pem: string, where: string): SchedulerKey {
   }
   const publicKey = createPublicKey(privateKey);
   return { privateKey, publicKey, fingerprint: fingerprintOf(publicKey) };
-}
-
-export function fingerprintOf(publicKey: KeyObject): string {
-  const spki = publicKey.export({ format: 'der', type: 'spki' });
-  return `SHA256:${createHash('sha256').update(spki).digest('base64')}`;
 }

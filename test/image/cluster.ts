@@ -8,6 +8,7 @@ import {
   tokenFileName,
   writeTaskEnvironment,
 } from '../../executor-image/contract.js';
+import { newKeyPem, readKey } from '../../framework/store/key-pair.js';
 import { basePath, ClusterAccess } from '../support/cluster-access.js';
 import {
   createTestNetwork,
@@ -26,6 +27,9 @@ interface TestClusterOptions {
   /** Where a node's containers find the shared directory; without it they have the directory itself. */
   readonly mountOf?: (shared: string, node: number) => string;
 }
+
+/** Whoever has it is the scheduler of all test clusters. */
+export const schedulerKey = readKey(newKeyPem(), 'the test');
 
 export class TestCluster extends ClusterAccess {
   readonly addresses: readonly string[];
@@ -76,6 +80,7 @@ export class TestCluster extends ClusterAccess {
       leaseTtlS: 5,
       lookLimitS: this.options.lookLimitS ?? 60,
       cpus: 1,
+      schedulerKey: schedulerKey.fingerprint,
       logLevel: 'debug',
     };
   }

@@ -44,7 +44,7 @@ describe('changes of members that etcd refuses, real and simulated', () => {
     }
   };
   const addReal = (address: string): Promise<string> =>
-    etcdctl('add', 'stranger', '--learner', `--peer-urls=http://${address}:2380`);
+    etcdctl('add', 'stranger', '--learner', `--peer-urls=https://${address}:2380`);
   const idOf = async (pattern: RegExp): Promise<string> => {
     const list = await real.exec(leader, 'etcdctl', 'member', 'list');
     const line = list.split('\n').find((each) => pattern.test(each));

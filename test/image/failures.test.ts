@@ -95,7 +95,7 @@ describe('a cluster that loses nodes', () => {
     const { memberId = '' } = (await cluster.status(node)).etcd;
     await docker('kill', '--signal', 'KILL', cluster.container(node));
     await waitFor('the removal', 20_000, () => cluster.exec(other, 'etcdctl', 'member', 'remove', memberId));
-    const url = `--peer-urls=http://${cluster.address(node)}:2380`;
+    const url = `--peer-urls=https://${cluster.address(node)}:2380`;
     await waitFor('the addition', 20_000, () =>
       cluster.exec(other, 'etcdctl', 'member', 'add', 'x', '--learner', url),
     );

@@ -21,6 +21,7 @@ import {
   uniqueName,
 } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
+import { schedulerKey } from './cluster.js';
 
 describe('a container that is started wrongly ends with a clear error', () => {
   let network: TestNetwork;
@@ -49,6 +50,7 @@ describe('a container that is started wrongly ends with a clear error', () => {
     leaseTtlS: 5,
     lookLimitS: 60,
     cpus: 1,
+    schedulerKey: schedulerKey.fingerprint,
     logLevel: 'info',
   });
 

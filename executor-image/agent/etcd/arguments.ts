@@ -1,5 +1,6 @@
 /** etcd's command line. */
 import { ports } from '../../contract.js';
+import { tlsFiles } from '../trust/credentials.js';
 
 export interface StartOptions {
   readonly name: string;
@@ -12,11 +13,11 @@ export interface StartOptions {
 }
 
 export function peerUrl(address: string): string {
-  return `http://${address}:${ports.etcdPeer}`;
+  return `https://${address}:${ports.etcdPeer}`;
 }
 
 function clientUrl(address: string): string {
-  return `http://${address}:${ports.etcdClient}`;
+  return `https://${address}:${ports.etcdClient}`;
 }
 
 export function etcdArguments(options: StartOptions): string[] {
@@ -33,6 +34,18 @@ export function etcdArguments(options: StartOptions): string[] {
     'initial-cluster-state': options.state,
     // Members of different generations never speak to one another.
     'initial-cluster-token': `mesos-jupyter-${options.generation}`,
+    // Both ports take only who shows a certificate of the cluster's CA. etcd reads its own anew for each connection, and of a
+    // peer that connects it wants one for the very address that it comes from.
+    'cert-file': tlsFiles.certificate,
+    'key-file': tlsFiles.key,
+    'trusted-ca-file': tlsFiles.authority,
+    'client-cert-auth': 'true',
+    'peer-cert-file': tlsFiles.certificate,
+    'peer-key-file': tlsFiles.key,
+    'peer-trusted-ca-file': tlsFiles.authority,
+    'peer-client-cert-auth': 'true',
+    // Nobody here speaks etcd's JSON, for which it would connect to itself.
+    'enable-grpc-gateway': 'false',
     // What months unattended need: old revisions go, and the database cannot fill the disk.
     'auto-compaction-mode': 'periodic',
     'auto-compaction-retention': '1h',

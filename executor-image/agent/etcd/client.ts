@@ -2,6 +2,7 @@
 import { noop } from 'cockatiel';
 import { Etcd3, type IMember, type IStatusResponse } from 'etcd3';
 import { ports } from '../../contract.js';
+import type { Credentials } from '../trust/credentials.js';
 
 const callDeadlineMs = 1000;
 
@@ -9,9 +10,15 @@ const callDeadlineMs = 1000;
  * A client for the member at `address`. etcd3's own fault handling is off: its breaker would refuse calls for 5 s after
  * three failures, just when a member comes back.
  */
-export function connect(address: string): Etcd3 {
+export function connect(address: string, credentials: Credentials): Etcd3 {
+  const { ca, cert, key } = credentials.tls;
   return new Etcd3({
-    hosts: `http://${address}:${ports.etcdClient}`,
+    hosts: `https://${address}:${ports.etcdClient}`,
+    credentials: {
+      rootCertificate: Buffer.from(ca),
+      certChain: Buffer.from(cert),
+      privateKey: Buffer.from(key),
+    },
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + callDeadlineMs }),
     faultHandling: { host: () => noop, global: noop },
     grpcOptions: {
@@ -19,12 +26,19 @@ export function connect(address: string): Etcd3 {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 500,
       'grpc.use_local_subchannel_pool': 1,
+      // TLS has no names for addresses: a node is to show the certificate of whoever lives at this one.
+      'grpc.ssl_target_name_override': credentials.nameOf(address),
       'grpc.keepalive_time_ms': 5000,
       'grpc.keepalive_timeout_ms': 2000,
       // No proxy of the environment stands between nodes.
       'grpc.enable_http_proxy': 0,
     },
   });
+}
+
+/** Who has a client for the own member, which is another one after its certificate was renewed. */
+export interface ClientSource {
+  readonly client: Etcd3;
 }
 
 /** A member as the cluster lists it. */

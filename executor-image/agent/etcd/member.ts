@@ -8,8 +8,9 @@ import { bootClockMs, sleep } from '../clock.js';
 import { messageOf, NodeEnd } from '../errors.js';
 import type { Log } from '../log.js';
 import { describeEnd, Program } from '../program.js';
+import type { Credentials } from '../trust/credentials.js';
 import { etcdArguments, peerUrl } from './arguments.js';
-import { connect, hexId, type Member, memberOf, statusOf } from './client.js';
+import { type ClientSource, connect, hexId, type Member, memberOf, statusOf } from './client.js';
 import {
   type Decision,
   decideMembership,
@@ -41,9 +42,10 @@ export interface Standing {
   readonly term?: string;
 }
 
-export class EtcdMember {
-  /** The own member's client. */
-  readonly client: Etcd3;
+/** How long calls that are under way through a former client may still take. */
+const formerClientMs = 10_000;
+
+export class EtcdMember implements ClientSource {
   standing: Standing = { role: 'none' };
   start: NodeStatus['etcd']['start'];
   /** One sentence about why the member is as it is. */
@@ -53,6 +55,7 @@ export class EtcdMember {
 
   readonly observer: Observer;
   readonly #self: Self;
+  #client: Etcd3 | undefined;
   #program: Program | undefined;
   #removed = false;
   #quickEnds = 0;
@@ -63,19 +66,36 @@ export class EtcdMember {
   constructor(
     readonly task: TaskEnvironment,
     readonly address: string,
+    readonly credentials: Credentials,
     readonly log: Log,
   ) {
-    this.client = connect(address);
     this.observer = new Observer(
       task.addresses.filter((peer) => peer !== address),
       task.generation,
+      credentials,
     );
+    credentials.onRenewed(() => {
+      const former = this.#client;
+      this.#client = undefined;
+      setTimeout(() => former?.close(), formerClientMs).unref();
+    });
     this.#self = {
       node: task.node,
       address,
       incarnation: task.incarnation,
       founder: task.founders[task.node] === task.taskId,
     };
+  }
+
+  /** The own member's client; to be asked for each time. */
+  get client(): Etcd3 {
+    this.#client ??= this.connect();
+    return this.#client;
+  }
+
+  /** Another client of the own member, to be closed. */
+  connect(): Etcd3 {
+    return connect(this.address, this.credentials);
   }
 
   /** Whether this member votes and knows a leader. */
@@ -101,7 +121,7 @@ export class EtcdMember {
   async stop(): Promise<void> {
     // First, since etcd waits for its clients' streams to end.
     this.observer.close();
-    this.client.close();
+    this.#client?.close();
     await this.#program?.stop(2500);
   }
 

@@ -3,6 +3,8 @@ import type { Etcd3 } from 'etcd3';
 import { ports } from '../../contract.js';
 import { askNodeAgent } from '../ask.js';
 import { bootClockMs } from '../clock.js';
+import type { Credentials } from '../trust/credentials.js';
+import { getByTls } from '../trust/get.js';
 import { connect, hexId, listMembers, type Member, statusOf } from './client.js';
 import { type ClusterState, connectedPeers, speaksForCluster } from './membership.js';
 
@@ -34,12 +36,16 @@ export class Observer {
   constructor(
     readonly peers: readonly string[],
     readonly generation: number,
-  ) {}
+    readonly credentials: Credentials,
+  ) {
+    // Others take their place when they are asked for.
+    credentials.onRenewed(() => this.close());
+  }
 
   client(address: string): Etcd3 {
     let client = this.#clients.get(address);
     if (client === undefined) {
-      client = connect(address);
+      client = connect(address, this.credentials);
       this.#clients.set(address, client);
     }
     return client;
@@ -74,10 +80,11 @@ export class Observer {
   }
 
   async #clusterOf(leaderAddress: string, leader: string): Promise<ClusterState> {
-    const response = await fetch(`http://${leaderAddress}:${ports.etcdClient}/metrics`, {
-      signal: AbortSignal.timeout(1000),
+    const metrics = await getByTls(`https://${leaderAddress}:${ports.etcdClient}/metrics`, {
+      ...this.credentials.tls,
+      servername: this.credentials.nameOf(leaderAddress),
     });
-    const connected = connectedPeers(await response.text());
+    const connected = connectedPeers(metrics);
     const members = await listMembers(this.client(leaderAddress));
     const now = bootClockMs();
     const ids = (which: (member: Member) => boolean) => members.filter(which).map(({ id }) => id);

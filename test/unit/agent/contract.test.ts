@@ -7,6 +7,7 @@ import {
   exitCodes,
   generationFileName,
   generationOfFileName,
+  readControlCall,
   readTaskEnvironment,
   type TaskEnvironment,
   writeTaskEnvironment,
@@ -24,6 +25,7 @@ const task: TaskEnvironment = {
   leaseTtlS: 5,
   lookLimitS: 60,
   cpus: 0.5,
+  schedulerKey: `SHA256:${'Ab0+/'.repeat(8)}abc=`,
   logLevel: 'info',
 };
 
@@ -51,7 +53,7 @@ describe('the environment of a task', () => {
 
   for (const [what, change, message] of [
     ['nothing set', { MJ_CONTRACT_VERSION: undefined }, /MJ_CONTRACT_VERSION is not set/],
-    ['another version', { MJ_CONTRACT_VERSION: '3' }, /scheduler speaks contract version 3, this image 2/],
+    ['another version', { MJ_CONTRACT_VERSION: '99' }, /scheduler speaks contract version 99, this image \d/],
     ['a node that is no number', { MJ_NODE: 'one' }, /MJ_NODE is "one", not a number/],
     ['a node beyond the addresses', { MJ_NODE: '3' }, /MJ_NODE is 3, but there are 3 addresses/],
     [
@@ -65,6 +67,11 @@ describe('the environment of a task', () => {
     ['a lease of a second', { MJ_LEASE_TTL_S: '1' }, /MJ_LEASE_TTL_S is "1", not a number of at least 2/],
     ['nothing said of unproven tasks', { MJ_UNPROVEN: undefined }, /MJ_UNPROVEN is not set/],
     ['a look that may have no age', { MJ_LOOK_LIMIT_S: '0' }, /MJ_LOOK_LIMIT_S is "0", not a number of/],
+    [
+      'a key that is none',
+      { MJ_SCHEDULER_KEY: 'SHA256:abc' },
+      /MJ_SCHEDULER_KEY is "SHA256:abc", which is no/,
+    ],
     ['no task', { MJ_TASK_ID: '' }, /MJ_TASK_ID is not set/],
   ] as const) {
     test(`is refused with ${what}, by name`, () => {
@@ -92,6 +99,26 @@ test('a generation’s file is told by its name', () => {
     'ssh',
   ]) {
     assert.equal(generationOfFileName(name), undefined);
+  }
+});
+
+test('a control call is read as it was written; anything else is none', () => {
+  for (const call of [
+    { call: 'hello', taskId: 'a' },
+    { call: 'revokeLeases', taskId: 'a', deadTaskId: 'b' },
+  ]) {
+    assert.deepEqual(readControlCall(JSON.stringify({ ...call, more: 1 })), call);
+  }
+  for (const text of [
+    '',
+    'null',
+    '[]',
+    '{"call":"hello"}',
+    '{"call":"revokeLeases","taskId":"a"}',
+    '{"call":"revokeLeases","taskId":"a","deadTaskId":""}',
+    '{"call":"toString","taskId":"a"}',
+  ]) {
+    assert.equal(readControlCall(text), undefined, text);
   }
 });
 

@@ -53,6 +53,7 @@ describe('the node that a holder without its volume hands over to', () => {
     notebook: { state: 'stopped' },
     volume: { lookAgeS, fresh: true },
     live: [],
+    control: { taken: 0, refused: { wrongKey: 0, wrongTask: 0, malformed: 0, noTls: 0 } },
     ...more,
   });
 

@@ -105,11 +105,11 @@ test('etcd is told its peers, and the generation as the cluster’s token', () =
   });
   assert.ok(
     flags.includes(
-      '--initial-cluster=node-0-founder=http://192.0.2.100:2380,node-1-founder=http://192.0.2.101:2380',
+      '--initial-cluster=node-0-founder=https://192.0.2.100:2380,node-1-founder=https://192.0.2.101:2380',
     ),
   );
   assert.ok(flags.includes('--initial-cluster-token=mesos-jupyter-3'));
-  assert.ok(flags.includes('--listen-client-urls=http://192.0.2.100:2379,http://127.0.0.1:2379'));
+  assert.ok(flags.includes('--listen-client-urls=https://192.0.2.100:2379,https://127.0.0.1:2379'));
 });
 
 describe('waiting', () => {

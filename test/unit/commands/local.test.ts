@@ -47,6 +47,7 @@ function status(node: number, more: Partial<NodeStatus> = {}): NodeStatus {
     notebook: { state: node === 1 ? 'serving' : 'stopped' },
     volume: { lookAgeS: 1, fresh: true },
     live: scheduled.map(({ address }) => address),
+    control: { taken: 0, refused: { wrongKey: 0, wrongTask: 0, malformed: 0, noTls: 0 } },
     ...more,
   };
 }

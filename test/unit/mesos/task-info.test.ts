@@ -7,6 +7,8 @@ import type { Resource } from '../../../framework/mesos/schema/codec.js';
 import { taskInfoFor } from '../../../framework/mesos/task-info.js';
 import { settingsOf } from '../../support/settings.js';
 
+const schedulerKey = 'SHA256:oh+Yx3mPkq7bYw1mX1dJ0P1Zr9kq0pXcUuW3n5t7y9Q=';
+
 const scalar = (name: string, value: number, more: Partial<Resource> = {}): Resource => ({
   name,
   type: 'SCALAR',
@@ -19,20 +21,24 @@ describe('the TaskInfo of a node', () => {
   const settings = settingsOf({ dockerParameters: [{ key: 'shm-size', value: '1g' }], killGraceS: 7 });
   const record = newRecord(settings.ips, 'abcd');
   const founders = record.generation.founders.map(({ taskId }) => taskId);
-  const info = taskInfoFor(settings, {
-    founders,
-    unproven: ['node2.1.efgh'],
-    task: {
-      id: founders[1] ?? '',
-      node: 1,
-      incarnation: 1,
-      generation: 1,
-      agentId: 'a-1',
-      hostname: 'host-1',
-      attributes: {},
-      seenAlive: false,
+  const info = taskInfoFor(
+    settings,
+    {
+      founders,
+      unproven: ['node2.1.efgh'],
+      task: {
+        id: founders[1] ?? '',
+        node: 1,
+        incarnation: 1,
+        generation: 1,
+        agentId: 'a-1',
+        hostname: 'host-1',
+        attributes: {},
+        seenAlive: false,
+      },
     },
-  });
+    schedulerKey,
+  );
 
   it('is the docker run of the design', () => {
     assert.deepEqual(info.container, {

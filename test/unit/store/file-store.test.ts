@@ -6,10 +6,10 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { fingerprintOf } from '../../../executor-image/certificates.js';
 import { newRecord } from '../../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { openFileStore } from '../../../framework/store/file-store.js';
-import { fingerprintOf } from '../../../framework/store/key-pair.js';
 
 const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
