@@ -42,6 +42,11 @@ export const errorTable = {
       'Mesos has removed the framework that the stored state names: it was torn down, or no scheduler came back within `failoverTimeoutS`.',
     cure: 'Its tasks are ended. Run `mesos-jupyter teardown` to forget it, or move the state file (or the keys of `store`) away; then start anew.',
   },
+  CHECK_FAILED: {
+    exitCode: 3,
+    cause: '`mesos-jupyter check` found something wrong.',
+    cure: 'Its report has a line for each thing, with what to do.',
+  },
   STATE_MISSING: {
     exitCode: 3,
     cause: 'There is no stored state, or it names no framework.',

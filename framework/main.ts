@@ -2,6 +2,7 @@
 /** The command line: which command is meant, and what an error looks like to whoever typed it. */
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { checkCommand, checkFlags } from './commands/check.js';
 import { localCommand, localFlags } from './commands/local.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
@@ -11,14 +12,14 @@ import { settingNames } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import { packageVersion } from './local/package.js';
 
-const commandNames = ['local', 'run', 'status', 'teardown'] as const;
+const commandNames = ['local', 'check', 'run', 'status', 'teardown'] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
   ...Object.keys(localFlags).map((name) => `--${name}`),
+  ...Object.keys(checkFlags).map((name) => `--${name}`),
   '--config',
   '--dry-run',
   '--url',
-  '--json',
   '--health',
   '--help',
   '--version',
@@ -34,13 +35,14 @@ async function main(args: readonly string[]): Promise<void> {
     .parserConfiguration({ 'boolean-negation': false, 'dot-notation': false, 'parse-numbers': false })
     .option('config', { type: 'string', requiresArg: true, describe: 'YAML file with settings' })
     .command(localCommand)
+    .command(checkCommand)
     .command(runCommand)
     .command(statusCommand)
     .command(teardownCommand)
     .demandCommand(
       1,
       1,
-      'give a command: local, run, status or teardown (--help says more)',
+      'give a command: local, check, run, status or teardown (--help says more)',
       'give one command only',
     )
     .strict()

@@ -4,6 +4,7 @@ import { CodedError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { MesosCalls } from './calls.js';
 import type { MasterDetector } from './detector.js';
+import { redirectedTo } from './operator-client.js';
 import type { Event, FrameworkInfo } from './schema/codec.js';
 import { SubscriptionRefused, subscribe } from './subscription.js';
 import { type Transport, tlsAdvice } from './transport.js';
@@ -281,10 +282,8 @@ const isStale = (status: number | undefined, message: string): boolean =>
   status === 503 ||
   (status === 400 && /stream ID|Framework cannot be found/i.test(message));
 
-/** Where a 307 points to. Its `Location` has no scheme (FACTS, scheduler API 1), and a path that is not the one to use. */
-function leaderOf(error: unknown, asked: URL): URL | undefined {
-  if (!(error instanceof SubscriptionRefused) || error.status !== 307 || error.location === undefined)
-    return undefined;
-  if (!URL.canParse(error.location, asked.href)) return undefined;
-  return new URL(new URL(error.location, asked).origin);
-}
+/** Where a 307 points to; its path is not the one to use. */
+const leaderOf = (error: unknown, asked: URL): URL | undefined =>
+  error instanceof SubscriptionRefused && error.status === 307
+    ? redirectedTo(error.location, asked)
+    : undefined;

@@ -1,6 +1,6 @@
 /** Offered resources: what of them a task of ours can use, and taking its share of them. */
 import type { Needs } from '../cluster/model.js';
-import type { Resource } from './schema/codec.js';
+import type { Resource, ResourceReservationInfo } from './schema/codec.js';
 
 /** Names that Mesos gives the kinds that the core counts. */
 const mesosNames = { cpus: 'cpus', memMb: 'mem', diskMb: 'disk' } as const satisfies Record<
@@ -16,8 +16,23 @@ const isUsable = (resource: Resource): boolean =>
   resource.shared === undefined &&
   resource.disk === undefined;
 
-const isReserved = (resource: Resource): boolean =>
-  (resource.reservations?.length ?? 0) > 0 || (resource.role !== undefined && resource.role !== '*');
+/** The roles that a resource is reserved for, outermost first; none for unreserved ones. */
+export function reservationsOf(resource: Resource): ResourceReservationInfo[] {
+  if (resource.reservations !== undefined) return resource.reservations;
+  if (resource.role !== undefined && resource.role !== '*') {
+    const type = resource.reservation === undefined ? 'STATIC' : 'DYNAMIC';
+    return [{ type, role: resource.role, ...resource.reservation }];
+  }
+  return [];
+}
+
+/** Whether a role may be offered the resource: unreserved, or reserved for the role or for one above it ("a" for "a/b"). */
+export function isFor(role: string, resource: Resource): boolean {
+  const reserved = reservationsOf(resource).at(-1)?.role;
+  return reserved === undefined || reserved === role || role.startsWith(`${reserved}/`);
+}
+
+const isReserved = (resource: Resource): boolean => reservationsOf(resource).length > 0;
 
 /** Mesos keeps scalars to three decimals. */
 const rounded = (value: number): number => Math.round(value * 1000) / 1000;

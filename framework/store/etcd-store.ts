@@ -1,4 +1,5 @@
 /** The store in an etcd outside the managed cluster: for schedulers on several machines, of which one at a time works. */
+import { randomUUID } from 'node:crypto';
 import type { Etcd3, IKeyValue } from 'etcd3';
 import type { ClusterRecord } from '../cluster/model.js';
 import type { CodedError } from '../errors.js';
@@ -7,11 +8,15 @@ import { answered, connectEtcd, type EtcdAccess } from './etcd-client.js';
 import { EtcdLock } from './etcd-lock.js';
 import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
 import { readRecord, writeRecord } from './record-format.js';
-import type { Store } from './store.js';
+import type { Store, StoreView } from './store.js';
 
-export interface EtcdStoreOptions extends EtcdAccess {
+/** An etcd, and which of its keys. */
+export interface EtcdPlace extends EtcdAccess {
   /** What all keys begin with, without a slash at its end. */
   readonly prefix: string;
+}
+
+export interface EtcdStoreOptions extends EtcdPlace {
   readonly logger: Logger;
   /** Called again and again while another scheduler has the lock, with who that is. */
   readonly onStandingBy?: (holder: string) => void;
@@ -33,7 +38,7 @@ export const lockTtlDefaultS = 15;
  *   longer than `standByMs`, STATE_CORRUPT or STATE_NEWER for a record that cannot be read, which is left as it is
  */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
-  const place = `etcd://${options.endpoints.join(',')}${options.prefix}`;
+  const place = nameOf(options);
   const client = connectEtcd(options);
   let lock: EtcdLock | undefined;
   try {
@@ -56,6 +61,44 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
     await lock?.release();
     client.close();
     throw error;
+  }
+}
+
+const nameOf = ({ endpoints, prefix }: EtcdPlace): string => `etcd://${endpoints.join(',')}${prefix}`;
+
+/** How long the key lasts that shows whether the store can be written, where its deletion fails. */
+const probeTtlS = 10;
+
+/**
+ * Looks at the store from beside it, and writes a key of no meaning to see whether that can be done.
+ * @throws CodedError STORE_UNREACHABLE, STORE_REFUSED, STATE_CORRUPT or STATE_NEWER
+ */
+export async function inspectEtcdStore(place: EtcdPlace): Promise<StoreView> {
+  const name = nameOf(place);
+  const client = connectEtcd(place);
+  const key = (last: string) => Buffer.from(`${place.prefix}/${last}`);
+  try {
+    const { responses } = await answered(name, () =>
+      client.kv.txn({
+        success: ['record', 'lock'].map((last) => ({ request_range: { key: key(last) } })),
+      }),
+    );
+    const [record, holder] = responses.map((each) => each.response_range.kvs[0]?.value.toString('utf8'));
+    const { ID: lease } = await answered(name, () => client.leaseClient.leaseGrant({ TTL: probeTtlS }));
+    try {
+      await answered(name, () =>
+        client.kv.put({ key: key(`probe-${randomUUID()}`), value: Buffer.alloc(0), lease }),
+      );
+    } finally {
+      await client.leaseClient.leaseRevoke({ ID: lease }).catch(() => {});
+    }
+    return {
+      place: name,
+      record: record === undefined ? undefined : readRecord(record, `${name}/record`),
+      holder,
+    };
+  } finally {
+    client.close();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { parseStoreUrl } from '../config/store-url.js';
 import type { Logger } from '../log.js';
 import type { EtcdAccess } from './etcd-client.js';
+import type { EtcdPlace } from './etcd-store.js';
 import { openFileStore } from './file-store.js';
 import { type PendingOperations, watched } from './pending.js';
 import type { Store } from './store.js';
@@ -58,19 +59,23 @@ async function open(settings: StoreSettings, options: OpenOptions): Promise<Stor
       ? openFileStore(path)
       : observer.pending.during(`opening ${path}`, () => openFileStore(path));
   }
-  const { endpoints, prefix } = etcdOf(settings, settings.store);
-  const access = accessOf(settings, endpoints);
+  const place = etcdPlaceOf(settings, settings.store);
   // Not loaded where a file is used: it and gRPC take some 30 MB.
   const { lockTtlDefaultS, openEtcdStore } = await import('./etcd-store.js');
   return openEtcdStore({
-    ...access,
-    prefix,
+    ...place,
     logger: options.logger,
     ...(observer !== undefined && { onStandingBy: (holder: string) => observer.standingBy(holder) }),
     ...(options.signal !== undefined && { signal: options.signal }),
     // Long enough for the lock of a scheduler that was killed to run out.
     ...(options.whileLocked === 'giveUp' && { standByMs: (lockTtlDefaultS + 5) * 1000 }),
   });
+}
+
+/** Which etcd, and which keys of it, with what it takes to be let in. */
+export function etcdPlaceOf(settings: StoreSettings, store: string): EtcdPlace {
+  const { endpoints, prefix } = etcdOf(settings, store);
+  return { ...accessOf(settings, endpoints), prefix };
 }
 
 function etcdOf({ frameworkName }: StoreSettings, store: string) {

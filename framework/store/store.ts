@@ -26,3 +26,13 @@ export interface Store {
   /** Lets another process have it. Never rejects. */
   close(): Promise<void>;
 }
+
+/** A store as it looks from beside it. */
+export interface StoreView {
+  /** What messages call it. */
+  readonly place: string;
+  /** Undefined where nothing was ever kept. */
+  readonly record: ClusterRecord | undefined;
+  /** Who has its lock, in words; undefined where nobody has. */
+  readonly holder: string | undefined;
+}

@@ -42,6 +42,8 @@ export interface HostOptions {
   readonly logger: Logger;
   /** IPv4 address of its own HTTP side, which offers name. Default 127.0.0.1. */
   readonly address?: string;
+  /** What its `/flags` says beside, or in place of, the defaults of those that matter to Docker tasks. Default none. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** TCP port of its own HTTP side; 0, the default, for any that is free. */
   readonly port?: number;
   /** How long after a master has started the host registers, in ms. Default 1000. */
@@ -419,6 +421,17 @@ export class EmbeddedHost {
 
   // ---- HTTP ----
 
+  /** As a Mesos agent writes durations; these are its defaults, but for the containerizer. */
+  #flags(): Record<string, string> {
+    return {
+      containerizers: 'docker',
+      docker_remove_delay: '6hrs',
+      docker_stop_timeout: '0ns',
+      executor_registration_timeout: '1mins',
+      ...this.#options.flags,
+    };
+  }
+
   async #listen(): Promise<void> {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '/', 'http://host');
@@ -426,7 +439,9 @@ export class EmbeddedHost {
       const answer =
         path === '/health'
           ? { status: 200, body: '', json: false }
-          : filesAnswer(this.#sandboxRoot, path, url.searchParams);
+          : path === '/flags'
+            ? { status: 200, body: JSON.stringify({ flags: this.#flags() }), json: true }
+            : filesAnswer(this.#sandboxRoot, path, url.searchParams);
       const { status, body, json } = answer ?? { status: 404, body: '', json: false };
       response.writeHead(status, {
         'Content-Type': json ? 'application/json' : 'text/plain; charset=utf-8',

@@ -1,7 +1,8 @@
 /** Who is offered what: a pure step from the records to the offers to make. */
+import { isFor } from '../../mesos/resources.js';
 import type { Resource } from '../../mesos/schema/codec.js';
 import { type Framework, type MasterHost, type MasterOffer, rolesOf, streamOf, usedOn } from './records.js';
-import { add, allocatedTo, amountOf, contains, isFor, subtract, withoutAllocation } from './resources.js';
+import { add, allocatedTo, amountOf, contains, subtract, withoutAllocation } from './resources.js';
 
 /** Smaller scraps are not offered (src/master/constants.hpp of Mesos: 0.01 CPU, 32 MB). */
 const leastCpus = 0.01;

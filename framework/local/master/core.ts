@@ -3,6 +3,7 @@
  * Mesos 1.12 and of the captures; numbers in comments are those of the captures.
  */
 import type { Logger } from '../../log.js';
+import { reservationsOf } from '../../mesos/resources.js';
 import type {
   Call,
   Filters,
@@ -34,7 +35,7 @@ import {
   streamOf,
 } from './records.js';
 import type { Registry } from './registry.js';
-import { add, allocatedTo, reservationsOf, subtract, withoutAllocation } from './resources.js';
+import { add, allocatedTo, subtract, withoutAllocation } from './resources.js';
 import { validateFramework, validateOffers, validateTask } from './validation.js';
 
 export interface CoreOptions {
@@ -101,6 +102,10 @@ export class MasterCore implements MasterLink {
 
   get goneHosts(): ReadonlySet<string> {
     return this.#registry.gone;
+  }
+
+  get forbiddenRoles(): ReadonlySet<string> {
+    return this.#options.forbiddenRoles;
   }
 
   get masterInfo(): MasterInfo {

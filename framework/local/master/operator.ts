@@ -1,4 +1,5 @@
 /** What an operator sees and does: /state and its parts in the form of capture 27, teardown, maintenance, draining. */
+import { reservationsOf } from '../../mesos/resources.js';
 import type {
   ContainerInfo,
   ContainerStatus,
@@ -17,7 +18,7 @@ import {
   streamOf,
   usedOn,
 } from './records.js';
-import { add, amountOf, describeRanges, reservationsOf } from './resources.js';
+import { add, amountOf, describeRanges } from './resources.js';
 
 export const mesosVersion = '1.12.0';
 
@@ -40,11 +41,16 @@ export function operatorView(core: MasterCore, path: string, now: number): unkno
     case '/state.json':
       return stateOf(core);
     case '/slaves':
-      return { slaves: [...core.hosts.values()].map((host) => hostView(core, host)), recovered_slaves: [] };
+      return {
+        slaves: [...core.hosts.values()].map((host) => fullHostView(core, host)),
+        recovered_slaves: [],
+      };
     case '/frameworks':
       return frameworkViews(core);
     case '/tasks':
       return { tasks: [...core.frameworks.values()].flatMap((f) => [...f.tasks.values()].map(taskView)) };
+    case '/flags':
+      return { flags: flagsOf(core) };
     case '/version':
       return { version: mesosVersion };
     case '/metrics/snapshot':
@@ -168,7 +174,32 @@ const frameworkViews = (core: MasterCore) => ({
   unregistered_frameworks: [],
 });
 
-function hostView(core: MasterCore, host: MasterHost): unknown {
+/** Those that say who may register: /flags of a real one gives its ACLs in protobuf's text format (src/authorizer/acls.cpp). */
+function flagsOf(core: MasterCore): Record<string, string> {
+  const roles = [...core.forbiddenRoles];
+  const values = roles.map((role) => `    values: ${JSON.stringify(role)}\n`).join('');
+  const acls = `register_frameworks {\n  principals {\n    type: NONE\n  }\n  roles {\n${values}  }\n}\n`;
+  return { root_submissions: 'true', ...(roles.length > 0 && { acls }) };
+}
+
+/** A host in /slaves, which alone has its resources whole (src/master/readonly_handler.cpp). */
+function fullHostView(core: MasterCore, host: MasterHost): unknown {
+  const { resources } = host.registration;
+  const reserved = new Map<string, Resource[]>();
+  for (const resource of resources) {
+    const role = reservationsOf(resource).at(-1)?.role;
+    if (role !== undefined) reserved.set(role, [...(reserved.get(role) ?? []), resource]);
+  }
+  return {
+    ...hostView(core, host),
+    reserved_resources_full: Object.fromEntries(reserved),
+    unreserved_resources_full: resources.filter((resource) => reservationsOf(resource).length === 0),
+    used_resources_full: usedOn(host.id, core.frameworks.values()),
+    offered_resources_full: sumOf([...core.offers.values()].filter((offer) => offer.agentId === host.id)),
+  };
+}
+
+function hostView(core: MasterCore, host: MasterHost): object {
   const { registration } = host;
   const offers = [...core.offers.values()].filter((offer) => offer.agentId === host.id);
   const unreserved = registration.resources.filter((resource) => reservationsOf(resource).length === 0);

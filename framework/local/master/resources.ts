@@ -2,7 +2,8 @@
  * Arithmetic on Mesos resources: what a host has, less what is offered, less what tasks use. Two entries are of one kind when
  * all but their amounts and their allocation agree (name, reservations, disk, …).
  */
-import type { Resource, ResourceReservationInfo, ValueRange } from '../../mesos/schema/codec.js';
+import { reservationsOf } from '../../mesos/resources.js';
+import type { Resource, ValueRange } from '../../mesos/schema/codec.js';
 
 /** Scalars are compared and added in thousandths, as Mesos does, so that 0.1 + 0.2 is 0.3. */
 const thousandths = (value: number): number => Math.round(value * 1000);
@@ -13,22 +14,6 @@ export function withoutAllocation(resources: readonly Resource[]): Resource[] {
 
 export function allocatedTo(role: string, resources: readonly Resource[]): Resource[] {
   return resources.map((resource) => ({ ...resource, allocation_info: { role } }));
-}
-
-/** The roles that a resource is reserved for, outermost first; none for unreserved ones. */
-export function reservationsOf(resource: Resource): ResourceReservationInfo[] {
-  if (resource.reservations !== undefined) return resource.reservations;
-  if (resource.role !== undefined && resource.role !== '*') {
-    const type = resource.reservation === undefined ? 'STATIC' : 'DYNAMIC';
-    return [{ type, role: resource.role, ...resource.reservation }];
-  }
-  return [];
-}
-
-/** Whether a role may be offered the resource: unreserved, or reserved for the role or for one above it ("a" for "a/b"). */
-export function isFor(role: string, resource: Resource): boolean {
-  const reserved = reservationsOf(resource).at(-1)?.role;
-  return reserved === undefined || reserved === role || role.startsWith(`${reserved}/`);
 }
 
 function kindOf(resource: Resource): string {

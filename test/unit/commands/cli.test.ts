@@ -98,7 +98,7 @@ describe('the command line', { concurrency: 2 }, () => {
   });
 
   const wrong: readonly [what: string, args: readonly string[], code: string, message: RegExp][] = [
-    ['no command', [], 'CONFIG_INVALID', /give a command: local, run, status or teardown/],
+    ['no command', [], 'CONFIG_INVALID', /give a command: local, check, run, status or teardown/],
     ['an unknown command', ['lokal'], 'CONFIG_UNKNOWN', /no command "lokal"\. Did you mean local\?/],
     [
       'an unknown flag',
