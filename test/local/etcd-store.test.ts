@@ -17,6 +17,7 @@ import { packageRoot } from '../../framework/local/package.js';
 import { type Logger, silentLogger } from '../../framework/log.js';
 import { type Scheduler, startScheduler, tearDownFramework } from '../../framework/scheduler.js';
 import { type EtcdStoreOptions, openEtcdStore } from '../../framework/store/etcd-store.js';
+import { inspectStore } from '../../framework/store/inspect.js';
 import { openStore } from '../../framework/store/open-store.js';
 import type { Store } from '../../framework/store/store.js';
 import { Containers } from '../soak/containers.js';
@@ -597,5 +598,37 @@ describe('a scheduler with its state in etcd', () => {
     await store.close();
     await assert.rejects(startScheduler(settings(), { logger }), coded('STATE_MISMATCH'));
     assert.equal(await client.get(`${prefix}/lock`), null);
+  });
+});
+
+describe('a look at the store from beside it', () => {
+  const look = () =>
+    inspectStore(settingsOf({ store: `etcd://${etcd.endpoint}${prefix}`, frameworkName: 'mesos-jupyter' }));
+  const keys = async () => Object.keys(await client.getAll().prefix(`${prefix}/`).strings());
+
+  it('tells of one that is new, and leaves nothing there', async () => {
+    assert.deepEqual(await look(), {
+      place: `etcd://${etcd.endpoint}${prefix}`,
+      record: undefined,
+      holder: undefined,
+    });
+    assert.deepEqual(await keys(), []);
+  });
+
+  it('tells what is kept and who works with it, who goes on undisturbed', async () => {
+    const store = await open();
+    await store.save(record('a'));
+    const before = await keys();
+    const view = await look();
+    assert.deepEqual(view.record, record('a'));
+    assert.match(view.holder ?? '', new RegExp(`process ${process.pid}$`));
+    assert.deepEqual(await keys(), before);
+    await store.save(record('b'));
+    assert.ok(!store.lost.aborted);
+  });
+
+  it('tells of an etcd that does not answer', async () => {
+    const store = `etcd://127.0.0.1:${await freePort()}`;
+    await assert.rejects(inspectStore(settingsOf({ store })), coded('STORE_UNREACHABLE'));
   });
 });
