@@ -248,6 +248,8 @@ export interface NodeStatus {
   taskId: string;
   incarnation: number;
   generation: number;
+  /** The host's `/proc/sys/kernel/random/boot_id`: another one on the same host proves that what ran before is gone. */
+  bootId: string;
   /** Seconds since the node agent started. */
   uptimeS: number;
   /** Whether the node serves its purpose: a voter of a cluster with a leader, heard by its heartbeat. What `/readyz` says. */

@@ -52,6 +52,11 @@ export const errorTable = {
     cause: 'There is no stored state, or it names no framework.',
     cure: 'Give the `--state-file` or `--store`, and the `--framework-name`, that `mesos-jupyter run` was started with.',
   },
+  TASK_UNKNOWN: {
+    exitCode: 2,
+    cause: 'The task that was named is none that may be alive.',
+    cure: 'The message lists those that may.',
+  },
   STATE_UNWRITABLE: {
     exitCode: 3,
     cause: 'The state file cannot be written.',

@@ -3,6 +3,7 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { checkCommand, checkFlags } from './commands/check.js';
+import { confirmDeadCommand } from './commands/confirm-dead.js';
 import { localCommand, localFlags } from './commands/local.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
@@ -12,7 +13,7 @@ import { settingNames } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import { packageVersion } from './local/package.js';
 
-const commandNames = ['local', 'check', 'run', 'status', 'teardown'] as const;
+const commandNames = ['local', 'check', 'run', 'status', 'teardown', 'confirm-dead'] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
   ...Object.keys(localFlags).map((name) => `--${name}`),
@@ -39,10 +40,11 @@ async function main(args: readonly string[]): Promise<void> {
     .command(runCommand)
     .command(statusCommand)
     .command(teardownCommand)
+    .command(confirmDeadCommand)
     .demandCommand(
       1,
       1,
-      'give a command: local, check, run, status or teardown (--help says more)',
+      `give a command: ${commandNames.join(', ')} (--help says more)`,
       'give one command only',
     )
     .strict()

@@ -25,6 +25,7 @@ import type { Offer, Resource, TaskInfo } from './mesos/schema/codec.js';
 import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
+import { askNode } from './node-status.js';
 import { runOperatorsCommand } from './operators-command.js';
 import { openStore, type StoreObserver } from './store/open-store.js';
 import type { Store } from './store/store.js';
@@ -188,6 +189,8 @@ interface RunningOptions {
 
 /** Between attempts to store: nothing is sent before what it follows from is stored. */
 const storeAgainMs = 1_000;
+/** Between questions to the nodes, and to the store for the operator's word. */
+const askEveryMs = 5_000;
 /** What the store says once and for all. */
 const forGood: ReadonlySet<ErrorCode> = new Set(['STORE_LOST', 'STATE_CORRUPT', 'STATE_NEWER']);
 
@@ -210,6 +213,7 @@ class RunningScheduler implements Scheduler {
   #hasReadAgain = false;
   #end!: { resolve: () => void; reject: (error: unknown) => void };
   readonly #driving: Promise<void>;
+  readonly #asking: NodeJS.Timeout;
 
   constructor(options: RunningOptions) {
     this.#options = options;
@@ -252,6 +256,10 @@ class RunningScheduler implements Scheduler {
     });
     const { lost } = options.store;
     lost.addEventListener('abort', () => void this.#finish(lost.reason), { once: true });
+    this.#asking = setInterval(() => {
+      void this.#askNodes();
+      void this.#readConfirmations();
+    }, askEveryMs);
     this.#driving = this.#driver.run(record?.frameworkId).catch((error: unknown) => void this.#finish(error));
   }
 
@@ -281,6 +289,7 @@ class RunningScheduler implements Scheduler {
     if (!this.#ended) {
       this.#ended = true;
       clearTimeout(this.#timer);
+      clearInterval(this.#asking);
       this.#driver.stop();
       // Not awaited when the work itself ends us.
       void Promise.allSettled([this.#driving, this.#working])
@@ -407,6 +416,35 @@ class RunningScheduler implements Scheduler {
     const { store } = this.#options;
     await this.#insist(() => store.save(withoutFramework(this.#state.record)));
     return void this.#finish();
+  }
+
+  /** Whoever answers makes things known sooner; nothing follows from silence. */
+  async #askNodes(): Promise<void> {
+    const { record, nodes } = this.#state;
+    await Promise.all(
+      nodes.map(async ({ phase }, number) => {
+        const task = record.nodes[number]?.task;
+        if (phase.kind !== 'running' || task === undefined) return;
+        const status = await askNode(record.addresses[number] ?? '');
+        // Its address may be another container's.
+        if (status?.taskId === task.id && status.bootId)
+          this.#enqueue({ kind: 'nodeTold', taskId: task.id, bootId: status.bootId });
+      }),
+    );
+  }
+
+  /** A confirmation is forgotten only when what follows from it is stored. */
+  async #readConfirmations(): Promise<void> {
+    const { store, logger } = this.#options;
+    try {
+      for (const taskId of await store.confirmedDead()) {
+        this.#enqueue({ kind: 'confirmedDead', taskId });
+        await this.#working;
+        if (!this.#ended) await store.forgetConfirmed(taskId);
+      }
+    } catch (error) {
+      logger.debug(`the operator's confirmations cannot be read: ${messageOf(error)}`);
+    }
   }
 
   #agentIsKnown(agentId: string, agent: URL): void {

@@ -9,6 +9,11 @@ export function bootClockMs(): number {
   return Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000);
 }
 
+/** Another one after every boot of the host; a container sees its host's. */
+export function bootIdOfHost(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
 /** Waits, at most until `signal` is aborted; never throws. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Alarm().wait(ms, signal);

@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'winston';
 import { contractVersion, type NodeStatus, type TaskEnvironment } from '../contract.js';
-import { sleep } from './clock.js';
+import { bootIdOfHost, sleep } from './clock.js';
 import { Control } from './control.js';
 import { Directory, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
@@ -67,6 +67,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     stop.addEventListener('abort', () => resolve(), { once: true });
   });
   const startedAt = performance.now();
+  const bootId = bootIdOfHost();
   let phase = 'looking at the shared volume';
   const readStatus = (): NodeStatus => {
     const ready = phase === '' && etcd.serves && heartbeat.heard;
@@ -77,6 +78,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       contractVersion,
       ...self,
       generation: task.generation,
+      bootId,
       uptimeS: Math.round((performance.now() - startedAt) / 1000),
       ready,
       reason:

@@ -3,6 +3,7 @@ import { noQuorumLapseMs, refound } from './founding.js';
 import { endsDueMs, killAgainMs, killStrays } from './killing.js';
 import { place, tellDemand } from './launching.js';
 import type { Action, ClusterEvent, ClusterRecord, ClusterSpec, ClusterState, NodeState } from './model.js';
+import { confirmedDead, nodeTold } from './proof.js';
 import { askAgain, endWaits, isAnyAwaited, isAwaited, reconcile, subscribed } from './reconciliation.js';
 import { newRecord, resumed } from './record.js';
 import { tearDown } from './teardown.js';
@@ -113,6 +114,10 @@ function take(turn: Turn, event: ClusterEvent): void {
       return updated(turn, event.update);
     case 'explained':
       return explained(turn, event.taskId, event.stderr);
+    case 'nodeTold':
+      return nodeTold(turn, event.taskId, event.bootId);
+    case 'confirmedDead':
+      return confirmedDead(turn, event.taskId);
     case 'callFailed':
       return askAgain(turn);
     case 'teardown':

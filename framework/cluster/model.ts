@@ -59,6 +59,8 @@ export interface TaskRecord extends Place {
   readonly agentId: string;
   /** Whether an update ever showed it alive: one that never was is proven dead by the master's refusal. */
   readonly seenAlive: boolean;
+  /** Its host's `/proc/sys/kernel/random/boot_id`, as its node agent told it. */
+  readonly bootId?: string;
   readonly end?: TaskEnd;
 }
 
@@ -132,6 +134,10 @@ export type ClusterEvent =
   | { readonly kind: 'update'; readonly update: StatusUpdate }
   /** The end of a failed task's `stderr`, as far as it could be had. */
   | { readonly kind: 'explained'; readonly taskId: string; readonly stderr: string }
+  /** The task's node agent answers, just now, in this boot of its host. */
+  | { readonly kind: 'nodeTold'; readonly taskId: string; readonly bootId: string }
+  /** The operator has made certain that the task's container is gone. */
+  | { readonly kind: 'confirmedDead'; readonly taskId: string }
   /** A call did not reach the master for certain: what it was about must be reconciled. */
   | { readonly kind: 'callFailed' }
   /** The operator wants every task ended and the framework gone. */

@@ -4,10 +4,10 @@ import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
 import { CodedError } from '../errors.js';
+import { askNode } from '../node-status.js';
 import { asRoot, isRoot } from './as-root.js';
 import { duration, type Terminal } from './terminal.js';
 import {
-  askNode,
   cells,
   changed,
   columns,

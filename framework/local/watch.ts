@@ -68,20 +68,8 @@ export function servingAddress(nodes: readonly NodeView[]): string | undefined {
   return serving.length === 1 ? serving[0]?.address : undefined;
 }
 
-/** On one machine a node agent answers in milliseconds, or it is not there. */
+/** On one machine Jupyter answers in milliseconds, or it is not there. */
 const askTimeoutMs = 1_500;
-
-/** A node agent's own word; undefined where it does not answer. */
-export async function askNode(address: string): Promise<NodeStatus | undefined> {
-  try {
-    const response = await fetch(`http://${address}:${ports.nodeAgent}/status`, {
-      signal: AbortSignal.timeout(askTimeoutMs),
-    });
-    return response.ok ? ((await response.json()) as NodeStatus) : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Whether Jupyter answers there, to this token. */
 export async function jupyterAnswers(address: string, basePath: string, token: string): Promise<boolean> {

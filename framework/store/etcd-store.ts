@@ -8,7 +8,7 @@ import { answered, connectEtcd, type EtcdAccess } from './etcd-client.js';
 import { EtcdLock } from './etcd-lock.js';
 import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
 import { readRecord, writeRecord } from './record-format.js';
-import type { Store, StoreView } from './store.js';
+import type { Confirmations, Store, StoreView } from './store.js';
 
 /** An etcd, and which of its keys. */
 export interface EtcdPlace extends EtcdAccess {
@@ -102,6 +102,27 @@ export async function inspectEtcdStore(place: EtcdPlace): Promise<StoreView> {
   }
 }
 
+/** For the operator, beside whoever has the lock: a confirmation is a key of its own. */
+export function openEtcdConfirmations(options: EtcdPlace): Confirmations {
+  const { prefix } = options;
+  const place = nameOf(options);
+  const client = connectEtcd(options);
+  return {
+    place,
+    record: async () => {
+      const text = await answered(place, () => client.get(`${prefix}/record`).string());
+      return text === null ? undefined : readRecord(text, `${place}/record`);
+    },
+    confirmDead: async (taskId) => {
+      await answered(place, () => client.put(`${prefix}/${confirmed}${taskId}`).value('').exec());
+    },
+    close: () => client.close(),
+  };
+}
+
+/** What the keys of confirmations begin with, after the prefix. */
+const confirmed = 'confirmed-dead/';
+
 class EtcdStore implements Store {
   readonly place: string;
   readonly #client: Etcd3;
@@ -133,6 +154,18 @@ class EtcdStore implements Store {
     const pem = kept ?? newKeyPem();
     if (kept === undefined) await this.#write('key', pem);
     return readKey(pem, `${this.place}/key`);
+  }
+
+  async confirmedDead(): Promise<readonly string[]> {
+    const from = `${this.#prefix}/${confirmed}`;
+    const keys = await answered(this.place, () => this.#client.getAll().prefix(from).keys());
+    return keys.map((key) => key.slice(from.length));
+  }
+
+  async forgetConfirmed(taskId: string): Promise<void> {
+    await answered(this.place, () =>
+      this.#client.delete().key(`${this.#prefix}/${confirmed}${taskId}`).exec(),
+    );
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,12 @@
 /** The store for one machine: a JSON file, replaced whole, with a lock that the kernel lets go of when the process ends. */
 import { spawnSync } from 'node:child_process';
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ClusterRecord } from '../cluster/model.js';
 import { CodedError, messageOf } from '../errors.js';
 import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
 import { readRecord, writeRecord } from './record-format.js';
-import type { Store } from './store.js';
+import type { Confirmations, Store } from './store.js';
 
 /**
  * Opens the store at `path`, making its directory where there is none.
@@ -29,6 +29,22 @@ export async function openFileStore(path: string): Promise<Store> {
     await lock.close();
     throw error;
   }
+}
+
+/** For the operator, beside whoever has the lock: a confirmation is a file of its own, named as the task. */
+export function openFileConfirmations(path: string): Confirmations {
+  const directory = confirmationsOf(path);
+  return {
+    place: path,
+    record: () => readKept(path),
+    confirmDead: (taskId) =>
+      unwritable(path, async () => {
+        await makeDirectory(directory);
+        await writeAside(join(directory, taskId), '');
+        await fsyncDirectory(directory);
+      }),
+    close: () => {},
+  };
 }
 
 class FileStore implements Store {
@@ -68,6 +84,22 @@ class FileStore implements Store {
     return readKey(pem, path);
   }
 
+  async confirmedDead(): Promise<readonly string[]> {
+    try {
+      return await readdir(confirmationsOf(this.#path));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw new CodedError(
+        'STATE_UNWRITABLE',
+        `cannot read ${confirmationsOf(this.#path)}: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  async forgetConfirmed(taskId: string): Promise<void> {
+    await unwritable(this.#path, () => rm(join(confirmationsOf(this.#path), taskId), { force: true }));
+  }
+
   async probe(): Promise<void> {
     await unwritable(this.#path, async () => {
       const aside = asideOf(this.#path);
@@ -90,6 +122,7 @@ class FileStore implements Store {
   }
 }
 
+const confirmationsOf = (path: string): string => `${path}.confirmed-dead`;
 const asideOf = (path: string): string => `${path}.new`;
 
 async function writeAside(path: string, text: string): Promise<void> {
@@ -137,10 +170,13 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw new CodedError('STATE_UNWRITABLE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 /** As `mkdir -p`. Node's own `recursive` never returns below /proc and its like (seen with Node 20.20). */
 async function makeDirectory(path: string): Promise<void> {

@@ -15,6 +15,7 @@ const task = z.strictObject({
   hostname: z.string(),
   attributes: z.record(z.string(), z.string()),
   seenAlive: z.boolean(),
+  bootId: z.string().min(1).exactOptional(),
   end: z.strictObject({ reason: z.string(), provenDead: z.boolean() }).exactOptional(),
 });
 

@@ -23,6 +23,10 @@ export interface Store {
   save(record: ClusterRecord): Promise<void>;
   /** The scheduler's own key pair; made, and stored, when it is asked for the first time ever. */
   keyPair(): Promise<SchedulerKey>;
+  /** Task ids of which the operator has said that their containers are gone, and which were not forgotten since. */
+  confirmedDead(): Promise<readonly string[]>;
+  /** The scheduler has taken note. */
+  forgetConfirmed(taskId: string): Promise<void>;
   /** Lets another process have it. Never rejects. */
   close(): Promise<void>;
 }
@@ -35,4 +39,14 @@ export interface StoreView {
   readonly record: ClusterRecord | undefined;
   /** Who has its lock, in words; undefined where nobody has. */
   readonly holder: string | undefined;
+}
+
+/** What the operator may do to a store while a scheduler has its lock. */
+export interface Confirmations {
+  readonly place: string;
+  /** The record as it was stored last. */
+  record(): Promise<ClusterRecord | undefined>;
+  /** Notes that the task's container is gone, for the scheduler to read. */
+  confirmDead(taskId: string): Promise<void>;
+  close(): void;
 }

@@ -18,7 +18,7 @@ import { type Logger, silentLogger } from '../../framework/log.js';
 import { type Scheduler, startScheduler, tearDownFramework } from '../../framework/scheduler.js';
 import { type EtcdStoreOptions, openEtcdStore } from '../../framework/store/etcd-store.js';
 import { inspectStore } from '../../framework/store/inspect.js';
-import { openStore } from '../../framework/store/open-store.js';
+import { openConfirmations, openStore } from '../../framework/store/open-store.js';
 import type { Store } from '../../framework/store/store.js';
 import { Containers } from '../soak/containers.js';
 import { CertificateAuthority } from '../support/certificates.js';
@@ -166,6 +166,19 @@ describe('the store in a real etcd', () => {
     assert.equal((await first.keyPair()).fingerprint, key.fingerprint);
     await first.close();
     assert.equal((await (await open()).keyPair()).fingerprint, key.fingerprint);
+  });
+
+  it("keeps the operator's word, given beside the lock, until it is forgotten", async () => {
+    const store = await open();
+    await store.save(record('a'));
+    const beside = await openConfirmations(settingsOf({ store: `etcd://${etcd.endpoint}${prefix}` }));
+    assert.deepEqual(await beside.record(), record('a'));
+    await beside.confirmDead('node0.1.a');
+    assert.deepEqual(await store.confirmedDead(), ['node0.1.a']);
+    await store.forgetConfirmed('node0.1.a');
+    assert.deepEqual(await store.confirmedDead(), []);
+    beside.close();
+    await store.close();
   });
 
   it('lets a second scheduler stand by, who says so once, until the first closes', async () => {
@@ -572,6 +585,20 @@ describe('a scheduler with its state in etcd', () => {
     await waitFor('the relaunch', 60_000, () => ids().length === 3 && ids().join() !== tasks.sort().join());
     assert.equal(containers.launched, 4);
     await running(scheduler);
+  });
+
+  it("takes note of the operator's word about a task", async () => {
+    const scheduler = await start();
+    const [task = ''] = await running(scheduler);
+    const beside = await openConfirmations(settings());
+    await beside.confirmDead(task);
+    beside.close();
+    await waitFor('its being forgotten', 20_000, async () => {
+      const { count } = await client.getAll().prefix(`${prefix}/confirmed-dead/`).exec();
+      return Number(count) === 0;
+    });
+    assert.ok(lines.some((line) => /confirmed to be dead, but Mesos says that it runs/.test(line)));
+    assert.ok((await running(scheduler)).includes(task));
   });
 
   it('is torn down by another process that knows the store only', async () => {

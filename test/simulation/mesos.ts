@@ -59,6 +59,16 @@ export class Host {
     readonly bootedMs: number,
   ) {}
 
+  get bootId(): string {
+    return `${this.name}-boot-${this.boots}`;
+  }
+
+  /** Whether a container of the task may yet be started. */
+  mayStart(taskId: string): boolean {
+    const task = this.tasks.get(taskId);
+    return task === undefined || (!task.over && task.container === undefined);
+  }
+
   /** The end of a task's `stderr`, where the Mesos agent can be asked for it. */
   stderrOf(taskId: string): string | undefined {
     return this.up && !this.cutOff ? this.tasks.get(taskId)?.stderr : undefined;
@@ -329,7 +339,7 @@ export class Mesos {
     this.#gone.add(agentId);
     this.#unreachable(host);
     host.tasks.clear();
-    host.agentId = `${host.name}-agent-${host.boots + 1}`;
+    host.agentId = `agent-${host.index + 1}-after-${this.#gone.size}`;
   }
   readonly #gone = new Set<string>();
 

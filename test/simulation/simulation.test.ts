@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { PeerStatus } from '../../executor-image/agent/etcd/membership.js';
 import { decide } from '../../framework/cluster/decide.js';
-import type { Action } from '../../framework/cluster/model.js';
+import type { Action, StatusUpdate } from '../../framework/cluster/model.js';
 import { type Length, live, optionsFor, simulate } from './life.js';
 import { type AgentRules, agentRules } from './node-agent.js';
 import { shrink, storyOf } from './shrink.js';
@@ -122,6 +122,8 @@ describe('the simulation catches', () => {
     'filters that are never lifted': changing((actions) => actions.filter(({ kind }) => kind !== 'revive')),
     'offers that are hoarded': (state, event, now) =>
       decide({ ...state, spec: { ...state.spec, offerHoldMs: 60_000 } }, event, now),
+    "the end of docker run's client that counts as the container's": (state, event, now) =>
+      decide(state, event.kind === 'update' ? { ...event, update: asContainers(event.update) } : event, now),
     'a launch that waits for no end': (state, event, now) => {
       const result = decide(state, event, now);
       const nodes = result.state.nodes.map((node) =>
@@ -225,6 +227,13 @@ describe('the simulation catches of node agents', () => {
     });
   }
 });
+
+/** An end that proves nothing, made to look like one that does. */
+function asContainers(update: StatusUpdate): StatusUpdate {
+  return update.message?.includes('terminated')
+    ? { ...update, source: 'SOURCE_EXECUTOR', message: 'Container exited with status 137' }
+    : update;
+}
 
 function changing(change: (actions: readonly Action[]) => readonly Action[]): Decide {
   return (state, event, now) => {

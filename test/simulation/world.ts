@@ -516,8 +516,34 @@ export class World {
     }
   }
 
+  /** The scheduler hears from the nodes that it reaches. */
+  #nodesTell(random: SeededRandom): void {
+    for (const container of this.containers.running) {
+      const process = this.#process;
+      if (process === undefined || container.isStunned || random.chance(0.3)) continue;
+      this.#take(process, { kind: 'nodeTold', taskId: container.taskId, bootId: container.host.bootId });
+    }
+  }
+
+  /** The operator looks where Mesos cannot, and says so, one way or the other. */
+  #operatorLooks(random: SeededRandom): void {
+    const { process, stored } = { process: this.#process, stored: this.#stored };
+    if (process === undefined || stored === undefined) return;
+    const doubtful = [...stored.unproven, ...stored.nodes.flatMap(({ task }) => task ?? [])].filter(
+      ({ id, end }) => end === undefined && !this.containers.running.some(({ taskId }) => taskId === id),
+    );
+    const task = random.pickIfAny(doubtful);
+    const host = task === undefined ? undefined : this.mesos.host(task.agentId);
+    // A container that is still to start is not dead.
+    if (task === undefined || (host?.up && host.mayStart(task.id))) return;
+    this.tell(`the operator confirms that ${task.id} is dead`);
+    this.#take(process, { kind: 'confirmedDead', taskId: task.id });
+  }
+
   #rareFault(random: SeededRandom, host: Host | undefined): void {
-    switch (random.between(0, 5)) {
+    switch (random.between(0, 6)) {
+      case 6:
+        return this.#operatorLooks(random);
       case 5:
         if (this.#options.tearsDown) this.#tearDown();
         return;
@@ -598,7 +624,9 @@ export class World {
 
   #faultAmongNodes(random: SeededRandom, host: Host | undefined, container: Container | undefined): void {
     if (host === undefined) return;
-    switch (random.between(0, 6)) {
+    switch (random.between(0, 7)) {
+      case 7:
+        return this.#nodesTell(random);
       case 0:
         return this.#pauseOne(random, container);
       case 1: {
@@ -666,6 +694,7 @@ export class World {
       if (incarnation < (before.nodes[node]?.incarnation ?? 0))
         throw new Violation(`node ${node}'s incarnation went back`);
     }
+    this.#checkProofs(before, record);
     if (record.generation.number === before.generation.number) return;
     // Rule 10: founding anew while a quorum of the old generation lives would throw a working cluster away.
     const known = this.containers.running.filter(
@@ -681,6 +710,17 @@ export class World {
       throw new Violation(
         `generation ${record.generation.number} is founded while ${before.generation.number} has a quorum`,
       );
+    }
+  }
+
+  /** What is said to be proven dead is dead. */
+  #checkProofs(before: ClusterRecord, record: ClusterRecord): void {
+    for (const { taskId } of this.containers.running) {
+      const last = record.nodes.find(({ task }) => task?.id === taskId)?.task;
+      const wasInDoubt = before.unproven.some(({ id }) => id === taskId);
+      const isInDoubt = record.unproven.some(({ id }) => id === taskId);
+      const isProven = last?.end?.provenDead === true || (wasInDoubt && !isInDoubt && last === undefined);
+      if (isProven) throw new Violation(`${taskId} counts as proven dead, and its container runs`);
     }
   }
 

@@ -46,6 +46,7 @@ describe('the node that a holder without its volume hands over to', () => {
     taskId: 'task',
     incarnation: 1,
     generation: 1,
+    bootId: 'boot-1',
     uptimeS: 1,
     ready: true,
     reason: '',

@@ -824,6 +824,64 @@ describe('teardown', () => {
   });
 });
 
+describe('a death that no update proves', () => {
+  /** Node 0's task is reported as ended, with no proof, and it has another. */
+  const inDoubt = (): { world: World; doubtful: string } => {
+    const world = World.running();
+    const doubtful = world.task(0).id;
+    world.send({ kind: 'nodeTold', taskId: doubtful, bootId: 'boot-1' });
+    world.update(doubtful, 'TASK_FAILED', { source: 'SOURCE_AGENT', message: 'Container terminated' });
+    assert.deepEqual(
+      world.state.record.unproven.map(({ id }) => id),
+      [doubtful],
+    );
+    return { world, doubtful };
+  };
+
+  it('is proven by a task on the same host that tells of another boot', () => {
+    const { world, doubtful } = inDoubt();
+    const neighbour = [1, 2]
+      .map((node) => world.task(node))
+      .find(({ agentId }) => agentId === world.task(0).agentId);
+    const stranger = [1, 2]
+      .map((node) => world.task(node))
+      .find(({ agentId }) => agentId !== world.task(0).agentId);
+    assert.ok(neighbour && stranger);
+    world.send({ kind: 'nodeTold', taskId: stranger.id, bootId: 'boot-of-another-host' });
+    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-1' });
+    assert.equal(world.state.record.unproven.length, 1);
+    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-2' });
+    assert.deepEqual(world.state.record.unproven, []);
+    assert.deepEqual([world.task(0).id, world.task(0).end?.provenDead], [doubtful, true]);
+  });
+
+  it("is proven by the operator's word", () => {
+    const { world, doubtful } = inDoubt();
+    world.send({ kind: 'confirmedDead', taskId: 'node0.77.none' });
+    assert.equal(world.state.record.unproven.length, 1);
+    world.send({ kind: 'confirmedDead', taskId: doubtful });
+    assert.deepEqual(world.state.record.unproven, []);
+  });
+
+  it("ends the wait for a host that is out of reach, by the operator's word", () => {
+    const world = World.running();
+    const { id } = world.task(0);
+    world.update(id, 'TASK_UNREACHABLE', { source: 'SOURCE_MASTER' });
+    world.send({ kind: 'confirmedDead', taskId: id });
+    assert.equal(world.task(0).end?.provenDead, true);
+    assert.match(world.reason(0), /the operator confirms/);
+    world.offer(['host-1']);
+    assert.equal(world.phase(0), 'launching');
+  });
+
+  it('is not believed of a task that Mesos says runs', () => {
+    const world = World.running();
+    world.send({ kind: 'confirmedDead', taskId: world.task(0).id });
+    assert.equal(world.phase(0), 'running');
+    assert.match(world.take('log').at(-1)?.message ?? '', /Mesos says that it runs/);
+  });
+});
+
 describe('time', () => {
   it('is asked for only while something is due, and never for nothing', () => {
     const world = World.running();

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
+import type { TaskRecord } from '../../../framework/cluster/model.js';
+import { newRecord } from '../../../framework/cluster/record.js';
 import { packageRoot, packageVersion } from '../../../framework/local/package.js';
+import { openFileStore } from '../../../framework/store/file-store.js';
+import { writeRecord } from '../../../framework/store/record-format.js';
 import { waitFor } from '../../support/wait.js';
 
 interface Outcome {
@@ -56,6 +60,33 @@ function runWith(...flags: readonly string[]): string[] {
 }
 
 describe('the command line', { concurrency: 2 }, () => {
+  test('confirm-dead takes a task that may live on, and no other', async () => {
+    const path = join(scratch, 'confirm.json');
+    const confirm = (task: string) => mesosJupyter(['confirm-dead', task, `--state-file=${path}`]);
+    const missing = await confirm('node0.1.abc');
+    assert.deepEqual([missing.status, missing.stderr.split(': ')[1]], [3, 'STATE_MISSING']);
+    const record = newRecord(['198.51.100.100'], 'abc');
+    const doubtful: TaskRecord = {
+      id: 'node0.1.abc',
+      node: 0,
+      incarnation: 1,
+      generation: 1,
+      agentId: 'agent',
+      hostname: 'host-1',
+      attributes: {},
+      seenAlive: true,
+    };
+    writeFileSync(path, writeRecord({ ...record, unproven: [doubtful] }));
+    const unknown = await confirm('node0.2.abc');
+    assert.equal(unknown.status, 2);
+    assert.match(unknown.stderr, /TASK_UNKNOWN: .*those are node0\.1\.abc/);
+    const known = await confirm('node0.1.abc');
+    assert.equal(known.status, 0, known.stderr);
+    const store = await openFileStore(path);
+    assert.deepEqual(await store.confirmedDead(), ['node0.1.abc']);
+    await store.close();
+  });
+
   test('--help names the commands and how settings are given', async () => {
     const { status, stdout } = await mesosJupyter(['--help']);
     assert.equal(status, 0);
@@ -98,7 +129,7 @@ describe('the command line', { concurrency: 2 }, () => {
   });
 
   const wrong: readonly [what: string, args: readonly string[], code: string, message: RegExp][] = [
-    ['no command', [], 'CONFIG_INVALID', /give a command: local, check, run, status or teardown/],
+    ['no command', [], 'CONFIG_INVALID', /give a command: local, check, run, status, teardown/],
     ['an unknown command', ['lokal'], 'CONFIG_UNKNOWN', /no command "lokal"\. Did you mean local\?/],
     [
       'an unknown flag',

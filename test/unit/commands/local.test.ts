@@ -40,6 +40,7 @@ function status(node: number, more: Partial<NodeStatus> = {}): NodeStatus {
     taskId: `node${node}.1.x`,
     incarnation: 1,
     generation: 1,
+    bootId: 'boot-1',
     uptimeS: 60,
     ready: true,
     reason: 'all is well',

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fingerprintOf } from '../../../executor-image/certificates.js';
 import { newRecord } from '../../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
-import { openFileStore } from '../../../framework/store/file-store.js';
+import { openFileConfirmations, openFileStore } from '../../../framework/store/file-store.js';
 
 const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
@@ -91,6 +91,21 @@ describe('the store in a file', () => {
       assert.equal(await readFile(`${path}.key`, 'utf8'), text);
     }
     await second.close();
+  });
+
+  it("keeps the operator's word, given beside the lock, until it is forgotten", async () => {
+    const store = await openFileStore(path);
+    assert.deepEqual(await store.confirmedDead(), []);
+    await store.save(newRecord(addresses, 'abc'));
+    const beside = openFileConfirmations(path);
+    assert.deepEqual(await beside.record(), newRecord(addresses, 'abc'));
+    await beside.confirmDead('node0.1.abc');
+    await beside.confirmDead('node0.1.abc');
+    assert.deepEqual(await store.confirmedDead(), ['node0.1.abc']);
+    await store.forgetConfirmed('node0.1.abc');
+    await store.forgetConfirmed('node0.1.abc');
+    assert.deepEqual(await store.confirmedDead(), []);
+    await store.close();
   });
 
   it('loads what was saved last', async () => {

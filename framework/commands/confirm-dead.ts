@@ -1,0 +1,66 @@
+/** `mesos-jupyter confirm-dead TASK`: the operator's word that a task's container is gone. */
+import type { CommandModule } from 'yargs';
+import type { ClusterRecord } from '../cluster/model.js';
+import { addSettingFlags } from '../config/flags.js';
+import { loadSettings } from '../config/load.js';
+import type { SettingName } from '../config/settings.js';
+import { CodedError } from '../errors.js';
+import { openConfirmations } from '../store/open-store.js';
+import type { GlobalFlags } from './global-flags.js';
+
+/** What it takes to find the store. */
+const confirmSettings = [
+  'frameworkName',
+  'stateFile',
+  'store',
+  'storeCaFile',
+  'storeCertFile',
+  'storeKeyFile',
+  'storeUser',
+  'storePasswordFile',
+] as const satisfies readonly SettingName[];
+
+interface ConfirmFlags extends GlobalFlags {
+  task: string;
+}
+
+export const confirmDeadCommand: CommandModule<GlobalFlags, ConfirmFlags> = {
+  command: 'confirm-dead <task>',
+  describe: 'say that the container of a task that Mesos lost is gone for certain',
+  builder: (yargs) =>
+    addSettingFlags(yargs, confirmSettings)
+      .positional('task', { type: 'string', demandOption: true, describe: 'id of the task' })
+      .usage(
+        '$0 confirm-dead TASK [options]\n\nSays that the container of a task is gone for certain, where Mesos cannot prove it: its host burnt, say, or you\nhave looked at it. Nodes then stop waiting for it. Said of a container that lives on, it lets two hold one address.\nThe scheduler may run; it takes note within 5 s.',
+      )
+      .example('$0 confirm-dead node1.4.9f3a --state-file /var/lib/mesos-jupyter/state.json', ''),
+  async handler(argv) {
+    const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, confirmSettings);
+    const store = await openConfirmations(settings);
+    try {
+      const record = await store.record();
+      if (record === undefined)
+        throw new CodedError(
+          'STATE_MISSING',
+          `${store.place} holds no state: give the --state-file or --store, and the --framework-name, of the scheduler`,
+        );
+      const doubtful = doubtfulTasks(record);
+      if (!doubtful.includes(argv.task)) {
+        throw new CodedError(
+          'TASK_UNKNOWN',
+          `"${argv.task}" is no task that may live on: ${doubtful.length === 0 ? 'there is none' : `those are ${doubtful.join(', ')}`}`,
+        );
+      }
+      await store.confirmDead(argv.task);
+    } finally {
+      store.close();
+    }
+    process.stdout.write(`Task ${argv.task} counts as dead as soon as the scheduler has read it.\n`);
+  },
+};
+
+/** Tasks that have not ended, as far as is known, and those of which nothing proves that their containers are gone. */
+function doubtfulTasks({ nodes, unproven }: ClusterRecord): string[] {
+  const live = nodes.flatMap(({ task }) => (task !== undefined && task.end === undefined ? [task.id] : []));
+  return [...live, ...unproven.map(({ id }) => id)];
+}
