@@ -1,7 +1,7 @@
 /** What the scheduler and the node agent agree on: environment, HTTP answers, exit codes, paths. `docs/contract.md` is its page. */
 
 /** Raised when either side could misread the other. A node agent refuses an environment of another version. */
-export const contractVersion = 3;
+export const contractVersion = 4;
 
 /** Where things are inside a container. The shared volume is mounted at `shared`. */
 export const containerPaths = {
@@ -57,7 +57,7 @@ export const exitCodes = {
   badEnvironment: 64,
   /** None of the container's addresses is the one that its node should have. */
   addressNotMine: 65,
-  /** The shared volume is not there or cannot be written to. */
+  /** The shared volume is not there, not of the type that it must be of, or cannot be written to. */
   volumeUnusable: 66,
   /** A program that a node cannot do without could not be started again and again. */
   dutyFailed: 67,
@@ -106,6 +106,8 @@ export interface TaskEnvironment {
   leaseTtlS: number;
   /** How old the holder's last look at the volume may be, in seconds. The same for all tasks that share a volume. */
   lookLimitS: number;
+  /** File system type that the shared volume must be of, as /proc/self/mountinfo calls it; empty for any. */
+  volumeType: string;
   /** The task's share of CPUs; kernels' thread pools are set to it. */
   cpus: number;
   /** Fingerprint of the scheduler's public key (`fingerprintOf`): control calls are taken from it alone. */
@@ -129,6 +131,7 @@ const variables = {
   basePath: 'MJ_BASE_PATH',
   leaseTtlS: 'MJ_LEASE_TTL_S',
   lookLimitS: 'MJ_LOOK_LIMIT_S',
+  volumeType: 'MJ_VOLUME_TYPE',
   cpus: 'MJ_CPUS',
   schedulerKey: 'MJ_SCHEDULER_KEY',
   logLevel: 'MJ_LOG_LEVEL',
@@ -148,6 +151,7 @@ export function writeTaskEnvironment(task: TaskEnvironment): Record<string, stri
     [variables.basePath]: task.basePath,
     [variables.leaseTtlS]: String(task.leaseTtlS),
     [variables.lookLimitS]: String(task.lookLimitS),
+    [variables.volumeType]: task.volumeType,
     [variables.cpus]: String(task.cpus),
     [variables.schedulerKey]: task.schedulerKey,
     [variables.logLevel]: task.logLevel,
@@ -164,11 +168,16 @@ export class EnvironmentError extends Error {
  * @throws EnvironmentError on another contract version and on anything missing or malformed.
  */
 export function readTaskEnvironment(env: Readonly<Record<string, string | undefined>>): TaskEnvironment {
-  const text = (name: string): string => {
+  const notSet = (name: string) =>
+    new EnvironmentError(`${name} is not set: this image is started by the mesos-jupyter scheduler`);
+  const textOrEmpty = (name: string): string => {
     const value = env[name];
-    if (value === undefined || value === '') {
-      throw new EnvironmentError(`${name} is not set: this image is started by the mesos-jupyter scheduler`);
-    }
+    if (value === undefined) throw notSet(name);
+    return value;
+  };
+  const text = (name: string): string => {
+    const value = textOrEmpty(name);
+    if (value === '') throw notSet(name);
     return value;
   };
   const number = (name: string, least: number): number => {
@@ -206,13 +215,8 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
       `${variables.founders} names ${founders.length} tasks for ${addresses.length} addresses`,
     );
   }
-  // Empty is a word, too: that nothing is unproven. Absent is none.
-  const unproven = env[variables.unproven];
-  if (unproven === undefined) {
-    throw new EnvironmentError(
-      `${variables.unproven} is not set: this image is started by the mesos-jupyter scheduler`,
-    );
-  }
+  // Empty is a word, too: that nothing is unproven, that any type will do. Absent is none.
+  const unproven = textOrEmpty(variables.unproven);
   const basePath = text(variables.basePath);
   if (!/^\/(.*\/)?$/.test(basePath)) {
     throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
@@ -234,6 +238,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     basePath,
     leaseTtlS: integer(variables.leaseTtlS, 2),
     lookLimitS: number(variables.lookLimitS, 1),
+    volumeType: textOrEmpty(variables.volumeType),
     cpus: number(variables.cpus, 0),
     schedulerKey,
     logLevel: text(variables.logLevel),

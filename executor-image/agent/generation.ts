@@ -36,8 +36,32 @@ export function renderFounders(founders: readonly string[]): string {
  * half-way through must not pass for a shorter list, which ls sees to by its exit status.
  */
 export async function listTrusted(timeoutMs: number): Promise<string[]> {
-  const text = await onVolume('exec ls -1U "$1"', [containerPaths.trusted], '', timeoutMs);
-  return text.split('\n').filter((name) => name !== '');
+  return linesOf(await onVolume('exec ls -1U "$1"', [containerPaths.trusted], '', timeoutMs));
+}
+
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
+
+/** GlusterFS shows its translators below a mount; other file systems have no such directory, and a pattern that fits nothing. */
+const lookScript = `
+ls -1U "$1"
+for translator in "$2"/.meta/graphs/active/*-write-behind; do
+  if [ -e "$translator" ]; then echo "$3"; fi
+done
+`;
+/** No name of a file that a directory lists. */
+const writeBehindMark = './write-behind';
+
+/**
+ * What a look finds: names in the trusted directory, and whether the mount holds writes back. With GlusterFS' write-behind on,
+ * lines of a frozen or killed writer land after another has taken over (FACTS, GlusterFS 1).
+ */
+export async function look(timeoutMs: number): Promise<{ names: string[]; writesBehind: boolean }> {
+  const { trusted, shared } = containerPaths;
+  const lines = linesOf(await onVolume(lookScript, [trusted, shared, writeBehindMark], '', timeoutMs));
+  return {
+    names: lines.filter((line) => line !== writeBehindMark),
+    writesBehind: lines.includes(writeBehindMark),
+  };
 }
 
 /**

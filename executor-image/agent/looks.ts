@@ -4,7 +4,7 @@
  */
 import { Alarm, bootClockMs } from './clock.js';
 import { messageOf, NodeEnd } from './errors.js';
-import { listTrusted, sightOf } from './generation.js';
+import { look, sightOf } from './generation.js';
 import type { Log } from './log.js';
 import { freshUntilMs, handsOverFromMs } from './sight.js';
 
@@ -67,7 +67,8 @@ export class Looks {
     const startedAtMs = bootClockMs();
     try {
       // One that hangs is given up while there is time for others: it may be stuck where they are not.
-      const sight = sightOf(await listTrusted(this.#limitMs / 3), this.generation);
+      const { names, writesBehind } = await look(this.#limitMs / 3);
+      const sight = sightOf(names, this.generation);
       if (sight.kind === 'past') {
         throw new NodeEnd(
           'generationPast',
@@ -75,6 +76,12 @@ export class Looks {
         );
       }
       if (sight.kind === 'nothing') throw new Error(sight.why);
+      // Seen, yet of no use to a holder: what it writes could land after its end.
+      if (writesBehind) {
+        throw new Error(
+          "GlusterFS' write-behind is on: turn it off with gluster volume set VOLUME performance.write-behind off",
+        );
+      }
       if (this.#trouble !== undefined) this.log.info('the shared volume is seen again');
       this.#trouble = undefined;
       this.#lastStartedAtMs = startedAtMs;

@@ -120,7 +120,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   };
 
   const status = await serveStatus(readStatus);
-  const volumeType = await prepareVolume(task.node);
+  const volumeType = await prepareVolume(task);
   log.info(`the shared volume is there (${volumeType})`);
   const isFounder = task.founders[task.node] === task.taskId;
   const [authority] = await Promise.all([clusterAuthority(), isFounder && claimGeneration(task)]);

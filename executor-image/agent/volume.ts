@@ -1,7 +1,7 @@
 /** The shared volume: really mounted, writable by use, with its trusted directory. Nothing here can hang the node agent. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { containerPaths, tokenFileName } from '../contract.js';
+import { containerPaths, type TaskEnvironment, tokenFileName } from '../contract.js';
 import { messageOf, NodeEnd } from './errors.js';
 
 /** Children that were given up and are not gone: each waits in the kernel, and more of them would learn no more. */
@@ -73,6 +73,27 @@ export function mountType(mountinfo: string, path: string): string | undefined {
   return type;
 }
 
+/**
+ * The type of the file system at the volume's place, where it may be used.
+ * @param wanted the type that it must be of; empty for any
+ * @throws NodeEnd `volumeUnusable`
+ */
+export function acceptedType(type: string | undefined, wanted: string): string {
+  if (type === undefined) {
+    throw new NodeEnd(
+      'volumeUnusable',
+      `nothing is mounted at ${containerPaths.shared}: start the container with the shared directory as a volume there`,
+    );
+  }
+  if (wanted !== '' && type !== wanted) {
+    throw new NodeEnd(
+      'volumeUnusable',
+      `the shared volume at ${containerPaths.shared} is ${type}, not ${wanted}: on this host the volume is not mounted at the shared directory, and files would land on its own disk; mount it ("mesos-jupyter host check" says what is wrong)`,
+    );
+  }
+  return type;
+}
+
 const prepare = `
 umask 077
 trusted=$1 token=$2 notebooks=$3 node=$4
@@ -100,14 +121,12 @@ fi
  * `link`, which has one winner) and the notebooks' directory are there when it returns.
  * @throws NodeEnd `volumeUnusable`
  */
-export async function prepareVolume(node: number): Promise<string> {
-  const type = mountType(readFileSync('/proc/self/mountinfo', 'utf8'), containerPaths.shared);
-  if (type === undefined) {
-    throw new NodeEnd(
-      'volumeUnusable',
-      `nothing is mounted at ${containerPaths.shared}: start the container with the shared directory as a volume there`,
-    );
-  }
+export async function prepareVolume({
+  node,
+  volumeType,
+}: Pick<TaskEnvironment, 'node' | 'volumeType'>): Promise<string> {
+  const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
+  const type = acceptedType(mountType(mountinfo, containerPaths.shared), volumeType);
   try {
     await onVolume(
       prepare,

@@ -295,6 +295,17 @@ export const settingTable = {
     more: 'Notebooks live in it, and the cluster keeps its secrets in a directory of mode 0700 there.',
     schema: absolutePath('a directory').refine((path) => !/^\/+$/.test(path), 'is the root directory'),
   }),
+  sharedVolumeType: setting({
+    kind: 'text',
+    group: 'Nodes',
+    takes: 'TYPE',
+    help: 'file system type that the shared volume must be of; nodes refuse any other',
+    more: 'As `/proc/self/mountinfo` calls it: `fuse.glusterfs` in production. Without it, a host whose volume is not mounted gives its nodes a directory of its own disk, and nobody notices before files are missing. A node that refuses ends with `volumeUnusable`, and is launched again elsewhere or later.',
+    defaultText: 'any',
+    schema: text('a file system type')
+      .regex(/^[a-z0-9][a-z0-9._-]*$/, 'is not the name of a file system type such as fuse.glusterfs')
+      .optional(),
+  }),
   cpus: setting({
     kind: 'number',
     group: 'Nodes',

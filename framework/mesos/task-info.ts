@@ -37,6 +37,7 @@ export function taskInfoFor(
     basePath: settings.basePath,
     leaseTtlS: settings.leaseTtlS,
     lookLimitS: settings.lookLimitS,
+    volumeType: settings.sharedVolumeType ?? '',
     cpus: settings.cpus,
     schedulerKey,
     logLevel: settings.logLevel,

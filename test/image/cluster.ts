@@ -79,6 +79,7 @@ export class TestCluster extends ClusterAccess {
       basePath,
       leaseTtlS: 5,
       lookLimitS: this.options.lookLimitS ?? 60,
+      volumeType: '',
       cpus: 1,
       schedulerKey: schedulerKey.fingerprint,
       logLevel: 'debug',

@@ -49,6 +49,7 @@ describe('a container that is started wrongly ends with a clear error', () => {
     basePath: '/notebook/',
     leaseTtlS: 5,
     lookLimitS: 60,
+    volumeType: '',
     cpus: 1,
     schedulerKey: schedulerKey.fingerprint,
     logLevel: 'info',
@@ -110,6 +111,15 @@ describe('a container that is started wrongly ends with a clear error', () => {
     const [code, log] = await ends({ env: writeTaskEnvironment(task()) });
     assert.equal(code, exitCodes.volumeUnusable);
     assert.match(log, /nothing is mounted at \/root\/sharedfiles/);
+  });
+
+  test('with a shared volume of another type than it should be of', async () => {
+    const [code, log] = await ends({
+      env: writeTaskEnvironment({ ...task(), volumeType: 'fuse.glusterfs' }),
+      mount: `${shared}:${containerPaths.shared}`,
+    });
+    assert.equal(code, exitCodes.volumeUnusable);
+    assert.match(log, /is \w+, not fuse\.glusterfs: on this host the volume is not mounted/);
   });
 
   test('with a shared volume that it cannot write to', async () => {

@@ -24,6 +24,7 @@ const task: TaskEnvironment = {
   basePath: '/notebook/',
   leaseTtlS: 5,
   lookLimitS: 60,
+  volumeType: '',
   cpus: 0.5,
   schedulerKey: `SHA256:${'Ab0+/'.repeat(8)}abc=`,
   logLevel: 'info',

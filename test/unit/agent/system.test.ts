@@ -6,7 +6,7 @@ import { etcdArguments } from '../../../executor-image/agent/etcd/arguments.js';
 import { ownAddress } from '../../../executor-image/agent/identity.js';
 import { withoutTokens } from '../../../executor-image/agent/log.js';
 import { descendantsOf, parseStat } from '../../../executor-image/agent/processes.js';
-import { mountType } from '../../../executor-image/agent/volume.js';
+import { acceptedType, mountType } from '../../../executor-image/agent/volume.js';
 
 describe('a node’s own address', () => {
   const addresses = ['192.0.2.100', '192.0.2.101'];
@@ -43,6 +43,25 @@ describe('the mount at a path', () => {
   test('is none where a directory is only part of another mount', () => {
     assert.equal(mountType(mountinfo, '/root'), undefined);
     assert.equal(mountType(mountinfo, '/root/sharedfiles/notebooks'), undefined);
+  });
+});
+
+describe('the type of the shared volume', () => {
+  test('is taken as it is where none is asked for', () => {
+    assert.equal(acceptedType('ext4', ''), 'ext4');
+    assert.equal(acceptedType('fuse.glusterfs', 'fuse.glusterfs'), 'fuse.glusterfs');
+  });
+
+  test('is refused where it is another than was asked for, or there is none', () => {
+    assert.throws(() => acceptedType('ext4', 'fuse.glusterfs'), {
+      code: 'volumeUnusable',
+      message:
+        /is ext4, not fuse\.glusterfs: on this host the volume is not mounted.*mesos-jupyter host check/,
+    });
+    assert.throws(() => acceptedType(undefined, ''), {
+      code: 'volumeUnusable',
+      message: /nothing is mounted/,
+    });
   });
 });
 
