@@ -38,37 +38,37 @@ const buildContext = join(packageRoot, 'dist/node-agent');
  * @throws CodedError IMAGE_BUILD_FAILED
  */
 export async function ensureImage(options: EnsureImageOptions = {}): Promise<string> {
-  const { terminal = createTerminal(), install = true, signal } = options;
   for (const part of [dockerfile, buildContext]) {
     if (!existsSync(part)) {
       throw new CodedError('IMAGE_BUILD_FAILED', `${part} is missing: run "npm ci" (which builds it) first`);
     }
   }
   const tag = `${imageName}:${contentHash()}`;
-  if (await hasImage(tag)) return tag;
+  if (!(await hasImage(tag))) await buildImage({ dockerfile, context: buildContext, tag }, options);
+  return tag;
+}
 
+/**
+ * Builds an image whose Dockerfile takes the Debian to build on as the argument BASE, on the base that can be had here.
+ * @throws CodedError IMAGE_BUILD_FAILED
+ */
+export async function buildImage(
+  what: { readonly dockerfile: string; readonly context: string; readonly tag: string },
+  options: EnsureImageOptions = {},
+): Promise<void> {
+  const { terminal = createTerminal(), install = true, signal } = options;
   const proxies = await proxyVariables();
   const from = await ensureBase(terminal, install, proxies, signal);
   // The host's network: a build needs names resolved and packages fetched as this machine does it.
-  const args = [
-    'build',
-    '--network',
-    'host',
-    '--file',
-    dockerfile,
-    '--tag',
-    tag,
-    '--build-arg',
-    `BASE=${from}`,
-  ];
+  const args = ['build', '--network', 'host', '--file', what.dockerfile, '--tag', what.tag];
+  args.push('--build-arg', `BASE=${from}`);
   for (const name of Object.keys(proxies)) args.push('--build-arg', name);
   const env = { ...proxies, BUILDKIT_PROGRESS: 'plain' };
-  await terminal.step(`Building the image ${tag}`, (onLine) =>
+  await terminal.step(`Building the image ${what.tag}`, (onLine) =>
     withLogFile('docker-build', (logFile) =>
-      mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, buildContext], { env, logFile, signal, onLine }),
+      mustRun('IMAGE_BUILD_FAILED', 'docker', [...args, what.context], { env, logFile, signal, onLine }),
     ),
   );
-  return tag;
 }
 
 /**
