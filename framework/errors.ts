@@ -9,7 +9,8 @@ interface ErrorEntry {
   readonly cure: string;
 }
 
-/** Exit statuses: 2 for what was asked wrongly, 3 for what is missing around us, 4 for a cluster that did not come up, 70 for a defect. */
+/** Exit statuses: 2 for what was asked wrongly, 3 for what is missing around us, 4 for a cluster that did not come up, 5 for
+ * another scheduler that took over, 70 for a defect. */
 export const errorTable = {
   CONFIG_INVALID: {
     exitCode: 2,
@@ -79,10 +80,10 @@ export const errorTable = {
     cure: 'Give the addresses that it was started with, or run `mesos-jupyter teardown` first, or use another `--state-file` or prefix of `--store`.',
   },
   TAKEN_OVER: {
-    exitCode: 4,
+    exitCode: 5,
     cause:
-      'Another scheduler has subscribed with the same framework id, which ends the subscription of this one.',
-    cure: 'Nothing, if that was meant. Otherwise see to it that only one scheduler runs with the framework id.',
+      'Another scheduler has subscribed with the same framework id, without having taken the `store` or the state file of this one: it works with a copy.',
+    cure: 'See to it that only one scheduler runs with the framework id. Do not start this one again beside it: each would take over from the other, and end what the other launched.',
   },
   STATE_LOCKED: {
     exitCode: 3,

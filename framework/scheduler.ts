@@ -260,7 +260,9 @@ class RunningScheduler implements Scheduler {
       void this.#askNodes();
       void this.#readConfirmations();
     }, askEveryMs);
-    this.#driving = this.#driver.run(record?.frameworkId).catch((error: unknown) => void this.#finish(error));
+    this.#driving = this.#driver
+      .run(record?.frameworkId)
+      .catch(async (error: unknown) => void this.#finish(await this.#reasonBehind(error)));
   }
 
   snapshot(): ClusterView {
@@ -282,6 +284,18 @@ class RunningScheduler implements Scheduler {
   async teardown(): Promise<void> {
     this.#enqueue({ kind: 'teardown' });
     await this.done;
+  }
+
+  /**
+   * Who has lost the store was taken over by right, and may be started again to stand by; who still has it, by a scheduler that does
+   * not know of the store. The master may tell of either first.
+   */
+  async #reasonBehind(error: unknown): Promise<unknown> {
+    if (!(error instanceof CodedError) || error.code !== 'TAKEN_OVER') return error;
+    return this.#options.store.load().then(
+      () => error,
+      (lost: unknown) => lost,
+    );
   }
 
   /** Ends once; what is under way is finished, since a decision that was half carried out is what the rules guard against. */

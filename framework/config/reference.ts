@@ -63,7 +63,8 @@ export function errorsPage(): string {
 # Errors
 
 What ends a command is printed as \`mesos-jupyter: CODE: message\`, and the process ends with the code's exit status: 2 for
-what was asked wrongly, 3 for what is missing around it, 4 for a cluster that is not as it should be, 70 for a defect.
+what was asked wrongly, 3 for what is missing around it, 4 for a cluster that is not as it should be, 5 when
+another scheduler took over, 70 for a defect.
 \`--log-level debug\` adds where in the program it happened.
 
 ${entries.join('\n\n')}
