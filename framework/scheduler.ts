@@ -14,6 +14,8 @@ import { withoutFramework } from './cluster/record.js';
 import { type ClusterView, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
+import { ControlClient } from './control/client.js';
+import { Messenger } from './control/messenger.js';
 import { CodedError, type ErrorCode, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { createDetector } from './mesos/detector.js';
@@ -27,6 +29,7 @@ import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
 import { askNode } from './node-status.js';
 import { runOperatorsCommand } from './operators-command.js';
+import type { SchedulerKey } from './store/key-pair.js';
 import { openStore, type StoreObserver } from './store/open-store.js';
 import type { Store } from './store/store.js';
 
@@ -76,6 +79,7 @@ export async function startScheduler(
       settings,
       transport,
       logger,
+      key,
       taskInfo: (launch, resources) => taskInfoFor(settings, launch, key.fingerprint, resources),
       releaseAddress: settings.releaseAddress,
     });
@@ -182,6 +186,8 @@ interface RunningOptions {
   readonly settings: TeardownSettings;
   readonly transport: Transport;
   readonly logger: Logger;
+  /** What node agents know us by. Without it they are told nothing. */
+  readonly key?: SchedulerKey;
   readonly taskInfo: (launch: Launch, resources: readonly Resource[]) => TaskInfo;
   /** The operator's command, with `{address}` in it. */
   readonly releaseAddress?: string | undefined;
@@ -205,6 +211,8 @@ class RunningScheduler implements Scheduler {
   readonly #agents = new Map<string, URL>();
   /** The last failed task of each Mesos agent that no offer has named an address of yet: the process is new. */
   readonly #unexplained = new Map<string, string>();
+  readonly #messenger: Messenger | undefined;
+  readonly #over = new AbortController();
   #warnings: readonly string[] = [];
   readonly #events: ClusterEvent[] = [];
   #working: Promise<void> | undefined;
@@ -224,6 +232,7 @@ class RunningScheduler implements Scheduler {
     });
     // Whoever waits for `done` hears of it; nobody has to.
     this.done.catch(() => {});
+    this.#messenger = options.key && this.#messengerOf(options.key);
     this.#driver = new MesosDriver({
       detector: createDetector(settings.master, {
         // ZooKeeper tells no scheme: masters are asked by TLS where something of it is set.
@@ -302,6 +311,7 @@ class RunningScheduler implements Scheduler {
   async #finish(error?: unknown): Promise<void> {
     if (!this.#ended) {
       this.#ended = true;
+      this.#over.abort();
       clearTimeout(this.#timer);
       clearInterval(this.#asking);
       this.#driver.stop();
@@ -410,6 +420,10 @@ class RunningScheduler implements Scheduler {
         return this.#driver.calls?.reconcile(action.tasks);
       case 'explain':
         return void this.#explain(action.taskId, action.agentId);
+      case 'tellDeath':
+        return void this.#messenger?.tellDeath(action.taskId, action.survivors);
+      case 'greet':
+        return void this.#messenger?.greet(action.node);
       case 'releaseAddress':
         return void this.#releaseAddress(action.address);
       case 'teardown':
@@ -459,6 +473,16 @@ class RunningScheduler implements Scheduler {
     } catch (error) {
       logger.debug(`the operator's confirmations cannot be read: ${messageOf(error)}`);
     }
+  }
+
+  #messengerOf(key: SchedulerKey): Messenger {
+    return new Messenger({
+      client: new ControlClient(key),
+      logger: this.#options.logger,
+      ca: () => this.#state.record.ca,
+      onCaShown: (ca) => this.#enqueue({ kind: 'caShown', ca }),
+      signal: this.#over.signal,
+    });
   }
 
   #agentIsKnown(agentId: string, agent: URL): void {

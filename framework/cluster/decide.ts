@@ -7,6 +7,7 @@ import { confirmedDead, nodeTold } from './proof.js';
 import { askAgain, endWaits, isAnyAwaited, isAwaited, reconcile, subscribed } from './reconciliation.js';
 import { newRecord, resumed } from './record.js';
 import { tearDown } from './teardown.js';
+import { caShown } from './telling.js';
 import { Turn } from './turn.js';
 import { explained, updated } from './updates.js';
 import { launchDueMs, watch } from './watch.js';
@@ -118,6 +119,8 @@ function take(turn: Turn, event: ClusterEvent): void {
       return nodeTold(turn, event.taskId, event.bootId);
     case 'confirmedDead':
       return confirmedDead(turn, event.taskId);
+    case 'caShown':
+      return caShown(turn, event.ca);
     case 'callFailed':
       return askAgain(turn);
     case 'teardown':

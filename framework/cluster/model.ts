@@ -86,6 +86,8 @@ export interface Generation {
 /** All that outlives the scheduler process. */
 export interface ClusterRecord {
   readonly frameworkId?: string;
+  /** PEM text of the cluster's CA, as the first node showed it. No secret. */
+  readonly ca?: string;
   readonly addresses: readonly string[];
   readonly generation: Generation;
   /** By node number: the node's last task, if it ever had one, and the last incarnation given out. */
@@ -140,6 +142,8 @@ export type ClusterEvent =
   | { readonly kind: 'confirmedDead'; readonly taskId: string }
   /** A call did not reach the master for certain: what it was about must be reconciled. */
   | { readonly kind: 'callFailed' }
+  /** A node agent that took our call showed the cluster's CA, in PEM. */
+  | { readonly kind: 'caShown'; readonly ca: string }
   /** The operator wants every task ended and the framework gone. */
   | { readonly kind: 'teardown' }
   /** Time has passed. */
@@ -151,6 +155,12 @@ export interface Launch {
   readonly founders: readonly string[];
   /** For a founder: tasks of earlier generations that may be alive (`unknownTasks` for those that the record does not name). */
   readonly unproven: readonly string[];
+}
+
+/** A node agent to speak to: each call names the task that it is for. */
+export interface Recipient {
+  readonly taskId: string;
+  readonly address: string;
 }
 
 /** What the shell is to do, in this order. */
@@ -166,6 +176,10 @@ export type Action =
   | { readonly kind: 'reconcile'; readonly tasks: readonly { taskId: string; agentId: string }[] }
   /** Asks for the end of a failed task's `stderr`; nothing waits for it. */
   | { readonly kind: 'explain'; readonly taskId: string; readonly agentId: string }
+  /** Tells node agents that a task is proven dead; nothing waits for it. */
+  | { readonly kind: 'tellDeath'; readonly taskId: string; readonly survivors: readonly Recipient[] }
+  /** Gets to know the cluster's CA; nothing waits for it. */
+  | { readonly kind: 'greet'; readonly node: Recipient }
   /** Runs the operator's command for an address that stays assigned to a container that is gone. */
   | { readonly kind: 'releaseAddress'; readonly address: string }
   /** Removes the framework from the master. Once the master has taken it, its id is forgotten and the scheduler ends. */

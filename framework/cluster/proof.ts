@@ -1,5 +1,6 @@
 /** Proofs of a death that no status update brings (DESIGN, proven dead): another boot of the host, and the operator's word. */
 import type { TaskRecord } from './model.js';
+import { tellDeath } from './telling.js';
 import type { Turn } from './turn.js';
 import { endTask } from './updates.js';
 
@@ -37,10 +38,12 @@ export function confirmedDead(turn: Turn, taskId: string): void {
   );
 }
 
-function proven(turn: Turn, { id, node }: TaskRecord, why: string): void {
+function proven(turn: Turn, task: TaskRecord, why: string): void {
+  const { id, node } = task;
   turn.log('info', `task ${id} is dead: ${why}`);
   turn.setRecord({ unproven: turn.state.record.unproven.filter((other) => other.id !== id) });
   const last = turn.task(node);
   if (last?.id === id && last.end !== undefined)
     turn.setTask({ ...last, end: { ...last.end, provenDead: true } });
+  tellDeath(turn, task);
 }

@@ -76,7 +76,10 @@ export function resumed(record: ClusterRecord, idSuffix: string): ClusterRecord 
   return { ...record, generation: { ...generation, founders } };
 }
 
-/** The record once Mesos has removed the framework: generation and tasks outlive its id (rule 12). */
-export function withoutFramework({ frameworkId: _, ...record }: ClusterRecord): ClusterRecord {
+/**
+ * The record once Mesos has removed the framework: generation and tasks outlive its id (rule 12). The CA does not: while nothing runs,
+ * its file on the volume may be replaced.
+ */
+export function withoutFramework({ frameworkId: _, ca: __, ...record }: ClusterRecord): ClusterRecord {
   return record;
 }

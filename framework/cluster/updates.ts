@@ -12,6 +12,7 @@ import { kill } from './killing.js';
 import type { ClusterSpec, NodeState, Phase, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
 import { answered, isEarlyUnknown } from './reconciliation.js';
 import { nodeOfTaskId } from './record.js';
+import { greet, tellDeath } from './telling.js';
 import type { Turn } from './turn.js';
 import { ordinal, seconds } from './words.js';
 
@@ -73,10 +74,11 @@ function stranger(turn: Turn, update: StatusUpdate): void {
       return turn.set({ strays: others });
     case 'ended': {
       if (known !== undefined) turn.set({ strays: others });
-      const left = turn.state.record.unproven.filter(
-        (task) => task.id !== update.taskId || !provesDeath(update, task),
-      );
-      if (left.length < turn.state.record.unproven.length) turn.setRecord({ unproven: left });
+      const { unproven } = turn.state.record;
+      const dead = unproven.find((task) => task.id === update.taskId && provesDeath(update, task));
+      if (dead === undefined) return;
+      turn.setRecord({ unproven: unproven.filter((task) => task !== dead) });
+      tellDeath(turn, dead);
     }
   }
 }
@@ -152,6 +154,7 @@ function running(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     addressTakenSinceMs: undefined,
     healthySinceMs: healthy === true ? (before.healthySinceMs ?? turn.now) : undefined,
   });
+  greet(turn, task);
   if (before.phase.kind === 'unreachable') {
     turn.log('info', `node ${task.node}: host ${task.hostname} is back, and task ${task.id} with it`);
   }
@@ -190,7 +193,7 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
 /** Notes the end of a task; without proof that its container is gone, it is remembered as one that may live. */
 export function endTask(turn: Turn, task: TaskRecord, end: TaskEnd): void {
   turn.setTask({ ...task, end });
-  if (end.provenDead) return;
+  if (end.provenDead) return tellDeath(turn, task);
   turn.setRecord({ unproven: [...turn.state.record.unproven, task].slice(-unprovenKept) });
 }
 

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { ClusterRecord } from '../cluster/model.js';
 import { CodedError, messageOf } from '../errors.js';
 
-/** Raised when an older scheduler could misread what a newer one wrote. */
-export const recordFormat = 1;
+/** Raised when an older scheduler could misread what a newer one wrote. 2 has the cluster's CA; one of format 1 is read as it is. */
+export const recordFormat = 2;
 
 const task = z.strictObject({
   id: z.string().min(1),
@@ -20,9 +20,10 @@ const task = z.strictObject({
 });
 
 const stored = z.strictObject({
-  format: z.literal(recordFormat),
+  format: z.literal([1, recordFormat]),
   cluster: z.strictObject({
     frameworkId: z.string().min(1).exactOptional(),
+    ca: z.string().min(1).exactOptional(),
     addresses: z.array(z.string()),
     generation: z.strictObject({
       number: z.int().min(1),

@@ -288,7 +288,7 @@ describe('the store in a real etcd', () => {
       ['{"format": 1, "clust', 'STATE_CORRUPT'],
       ['{"format": 1, "cluster": {}}', 'STATE_CORRUPT'],
       ['', 'STATE_CORRUPT'],
-      ['{"format": 2, "anything": true}', 'STATE_NEWER'],
+      ['{"format": 99, "anything": true}', 'STATE_NEWER'],
     ] as const) {
       await client.put(`${prefix}/record`).value(text);
       await assert.rejects(open(), coded(code));

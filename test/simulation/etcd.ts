@@ -441,6 +441,14 @@ export class EtcdCluster {
     return true;
   }
 
+  /** Ends the lease of the notebook key when it names the task; says whether it did. */
+  revokeOf(process: EtcdProcess, taskId: string): boolean {
+    const { notebook } = this;
+    if (notebook?.taskId !== taskId || !this.commits(process)) return false;
+    this.#drop(notebook.lease);
+    return true;
+  }
+
   revoke(process: EtcdProcess, lease: Lease): void {
     if (this.commits(process)) this.#drop(lease);
   }

@@ -124,6 +124,13 @@ describe('the simulation catches', () => {
       decide({ ...state, spec: { ...state.spec, offerHoldMs: 60_000 } }, event, now),
     "the end of docker run's client that counts as the container's": (state, event, now) =>
       decide(state, event.kind === 'update' ? { ...event, update: asContainers(event.update) } : event, now),
+    'word of a death that is not proven': (state, event, now) => {
+      const { state: next, actions } = decide(state, event, now);
+      if (event.kind !== 'update' || event.update.state !== 'TASK_UNREACHABLE')
+        return { state: next, actions };
+      const { taskId } = event.update;
+      return { state: next, actions: [...actions, { kind: 'tellDeath', taskId, survivors: [] }] };
+    },
     'a launch that waits for no end': (state, event, now) => {
       const result = decide(state, event, now);
       const nodes = result.state.nodes.map((node) =>

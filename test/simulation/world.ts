@@ -8,6 +8,7 @@ import type {
   ClusterRecord,
   ClusterSpec,
   ClusterState,
+  Recipient,
 } from '../../framework/cluster/model.js';
 import { withoutFramework } from '../../framework/cluster/record.js';
 import { clusterSpec } from '../support/cluster-spec.js';
@@ -49,7 +50,7 @@ export class Violation extends Error {
 export type Decide = typeof decide;
 
 /** What goes to the master. */
-type Call = Exclude<Action, { kind: 'log' | 'store' | 'explain' | 'releaseAddress' }>;
+type Call = Exclude<Action, { kind: 'log' | 'store' | 'explain' | 'tellDeath' | 'greet' | 'releaseAddress' }>;
 
 export interface WorldOptions {
   /** Faults of this kind alone: for what takes very many lives to meet among all kinds. */
@@ -371,6 +372,10 @@ export class World {
         return;
       case 'explain':
         return this.#explain(process, action.taskId, action.agentId);
+      case 'greet':
+        return;
+      case 'tellDeath':
+        return this.#tellDeath(action.taskId, action.survivors);
       case 'releaseAddress':
         return this.clock.in(this.random.between(50, 2_000), () => this.containers.release(action.address));
       default:
@@ -407,6 +412,19 @@ export class World {
           return this.#tornDown();
       }
     });
+  }
+
+  /** Rule 11. The word reaches some survivors, or none, and whoever hears it ends the lease. */
+  #tellDeath(taskId: string, survivors: readonly Recipient[]): void {
+    if (this.containers.running.some((container) => container.taskId === taskId))
+      throw new Violation(`survivors are told that ${taskId} is dead, whose container runs`);
+    for (const { taskId: survivor } of survivors) {
+      if (this.random.chance(0.3)) continue;
+      this.clock.in(this.random.between(10, 5_000), () => {
+        const { process } = this.containers.running.find((one) => one.taskId === survivor)?.agent ?? {};
+        if (process?.cluster.revokeOf(process, taskId)) this.count('a dead holder’s lease is ended by word');
+      });
+    }
   }
 
   /** The last words of a container that Docker did not start, where they can be had. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -38,6 +38,19 @@ describe('the store in a file', () => {
     assert.deepEqual((await readdir(join(directory, 'deep'))).sort(), ['state.json', 'state.json.lock']);
   });
 
+  it('reads what an earlier release wrote, which knew no CA', async () => {
+    const record = newRecord(addresses, 'abc');
+    await mkdir(join(directory, 'deep'));
+    await writeFile(path, JSON.stringify({ format: 1, cluster: record }));
+    const store = await openFileStore(path);
+    assert.deepEqual(await store.load(), record);
+    await store.save({ ...record, ca: 'PEM' });
+    await store.close();
+    const again = await openFileStore(path);
+    assert.equal((await again.load())?.ca, 'PEM');
+    await again.close();
+  });
+
   it('lets one process in at a time, and names the other', async () => {
     const first = await openFileStore(path);
     await assert.rejects(openFileStore(path), (error: unknown) => {
@@ -68,7 +81,7 @@ describe('the store in a file', () => {
       ['{"format": 1, "clust', 'STATE_CORRUPT'],
       ['{"format": 1, "cluster": {}}', 'STATE_CORRUPT'],
       ['', 'STATE_CORRUPT'],
-      ['{"format": 2, "anything": true}', 'STATE_NEWER'],
+      ['{"format": 99, "anything": true}', 'STATE_NEWER'],
     ] as const) {
       await writeFile(path, text);
       await assert.rejects(openFileStore(path), coded(code));
