@@ -108,6 +108,8 @@ export interface TaskEnvironment {
   lookLimitS: number;
   /** File system type that the shared volume must be of, as /proc/self/mountinfo calls it; empty for any. */
   volumeType: string;
+  /** Whether a node that does not hold the notebook keeps a JupyterLab imported, so as to be quick when it does. */
+  warmStandby: boolean;
   /** The task's share of CPUs; kernels' thread pools are set to it. */
   cpus: number;
   /** Fingerprint of the scheduler's public key (`fingerprintOf`): control calls are taken from it alone. */
@@ -132,6 +134,7 @@ const variables = {
   leaseTtlS: 'MJ_LEASE_TTL_S',
   lookLimitS: 'MJ_LOOK_LIMIT_S',
   volumeType: 'MJ_VOLUME_TYPE',
+  warmStandby: 'MJ_WARM_STANDBY',
   cpus: 'MJ_CPUS',
   schedulerKey: 'MJ_SCHEDULER_KEY',
   logLevel: 'MJ_LOG_LEVEL',
@@ -152,6 +155,7 @@ export function writeTaskEnvironment(task: TaskEnvironment): Record<string, stri
     [variables.leaseTtlS]: String(task.leaseTtlS),
     [variables.lookLimitS]: String(task.lookLimitS),
     [variables.volumeType]: task.volumeType,
+    [variables.warmStandby]: task.warmStandby ? 'on' : 'off',
     [variables.cpus]: String(task.cpus),
     [variables.schedulerKey]: task.schedulerKey,
     [variables.logLevel]: task.logLevel,
@@ -192,6 +196,11 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     if (!Number.isSafeInteger(value))
       throw new EnvironmentError(`${name} is "${env[name]}", not a whole number`);
     return value;
+  };
+  const onOrOff = (name: string): boolean => {
+    const value = text(name);
+    if (value !== 'on' && value !== 'off') throw new EnvironmentError(`${name} is "${value}", not on or off`);
+    return value === 'on';
   };
   const version = integer(variables.version, 1);
   if (version !== contractVersion) {
@@ -239,6 +248,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     leaseTtlS: integer(variables.leaseTtlS, 2),
     lookLimitS: number(variables.lookLimitS, 1),
     volumeType: textOrEmpty(variables.volumeType),
+    warmStandby: onOrOff(variables.warmStandby),
     cpus: number(variables.cpus, 0),
     schedulerKey,
     logLevel: text(variables.logLevel),
@@ -273,7 +283,7 @@ export interface NodeStatus {
     /** Task that holds the notebook key, if any does. */
     holderTaskId?: string;
     /** Jupyter's state in this container. */
-    state: 'stopped' | 'starting' | 'serving' | 'stopping';
+    state: 'stopped' | 'starting' | 'serving' | 'frozen' | 'stopping';
   };
   volume: {
     /** Age of the last look at the shared volume that saw this generation's file, in seconds; absent before the first. */

@@ -1,11 +1,11 @@
 /**
- * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one; the holder stops
- * Jupyter when it loses the key, before its lease can end elsewhere, and while it does not see the shared volume.
+ * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one. The holder's Jupyter
+ * is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is killed when the key is lost.
  */
 import { askNodeAgent } from './ask.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
 import { deadlineAfter } from './deadline.js';
-import { type Directory, keys, type NodeRecord } from './directory.js';
+import { type ClusterView, type Directory, keys, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
 import { listMembers, type Member, statusOf } from './etcd/client.js';
 import type { EtcdMember } from './etcd/member.js';
@@ -23,7 +23,6 @@ export class Leadership {
   readonly #alarm = new Alarm();
   #lease: Lease | undefined;
   #deadlineMs = 0;
-  #deadlineTimer: NodeJS.Timeout | undefined;
   #handedBackAtMs: number[] = [];
   #leaving = false;
 
@@ -63,7 +62,9 @@ export class Leadership {
 
   async #contend(): Promise<void> {
     const view = this.directory.view;
-    if (this.etcd.standing.role !== 'leader' || view === undefined) return;
+    if (view === undefined) return;
+    if (this.etcd.standing.role === 'follower') await this.#relieveLeader(view);
+    if (this.etcd.standing.role !== 'leader') return;
     if (view.holder !== undefined) {
       await this.#handBack(view.holder);
       return;
@@ -90,6 +91,19 @@ export class Leadership {
     await this.#renew(lease);
   }
 
+  /** Where the leader's node agent is gone and its etcd lives on, nobody would take the key: leadership comes to a node that can. */
+  async #relieveLeader(view: ClusterView): Promise<void> {
+    const [first] = view.live;
+    if (view.holder !== undefined || first?.taskId !== this.self.taskId || !this.looks.fresh) return;
+    const { client, observer, standing } = this.etcd;
+    const { leader } = await statusOf(client);
+    const address = (await listMembers(client)).find(({ id }) => id === leader)?.address;
+    if (address === undefined || view.live.some((node) => node.address === address)) return;
+    if (standing.memberId === undefined) return;
+    this.log.warn(`the node agent beside etcd's leader at ${address} is silent: leadership comes here`);
+    await observer.client(address).maintenance.moveLeader({ targetID: standing.memberId });
+  }
+
   async #renew(lease: Lease): Promise<void> {
     try {
       const { startedAtMs, term: keepAliveTerm } = await lease.keepAlive();
@@ -99,7 +113,7 @@ export class Leadership {
       const renewal = { startedAtMs, keepAliveTerm, readTerm: header.raft_term };
       this.#extend(deadlineAfter(this.#deadlineMs, renewal, this.ttlS * 1000));
     } catch (error) {
-      if (!(error instanceof LeaseGone)) throw error;
+      if (!(error instanceof LeaseGone) || this.#lease !== lease) throw error;
       this.log.warn(`this node lost the notebook: ${error.message}`);
       this.#forget();
       // Not awaited: while the volume hangs, what is killed may stay for as long.
@@ -117,41 +131,24 @@ export class Leadership {
     return Math.min(this.#deadlineMs, this.looks.freshUntilMs);
   }
 
-  /** Runs Jupyter where key and volume allow it: after each renewal, and after each look. */
+  /** Tells the keeper of a new deadline: after each renewal, and after each look. */
   runIfAllowed(): void {
     if (this.#lease === undefined || bootClockMs() >= this.#untilMs) return;
-    this.#armDeadline();
-    this.notebook.start();
-  }
-
-  /** Timers run late and never early, but for the 10 ms of the boot clock, so a timer that finds time left waits again. */
-  #armDeadline(): void {
-    clearTimeout(this.#deadlineTimer);
-    this.#deadlineTimer = setTimeout(
-      () => {
-        const now = bootClockMs();
-        if (now < this.#untilMs) this.#armDeadline();
-        else if (now >= this.#deadlineMs) void this.notebook.kill('its lease could not be renewed in time');
-        else void this.notebook.kill('the shared volume was not seen for too long');
-      },
-      Math.max(0, this.#untilMs - bootClockMs()),
-    );
+    this.notebook.runUntil(this.#untilMs);
   }
 
   #forget(): void {
-    clearTimeout(this.#deadlineTimer);
     this.#lease = undefined;
     this.#deadlineMs = 0;
   }
 
   /** A holder that does not see the volume gives the notebook to a node that does, if there is one. */
   async #handOver(lease: Lease): Promise<void> {
-    // Jupyter was killed at the limit. What waits for the volume still will not run again.
-    if (!this.notebook.isStill) return;
     const memberId = await this.#memberThatSeesTheVolume();
     if (memberId === undefined || this.#lease !== lease) return;
     this.log.warn('the shared volume was not seen here for long: the notebook goes to a node that sees it');
     this.#forget();
+    await this.notebook.kill('it goes to another node');
     await lease.revoke();
     if (this.etcd.standing.role === 'leader') await this.#moveLeader(memberId);
   }
@@ -202,7 +199,7 @@ export class Leadership {
     const lease = this.#lease;
     this.#leaving = true;
     this.#forget();
-    await this.notebook.stop(1500);
+    await this.notebook.stop(1500, 'this node leaves');
     await lease
       ?.revoke()
       .catch((error) => this.log.warn(`the notebook key stays until its lease ends: ${messageOf(error)}`));

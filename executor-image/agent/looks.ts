@@ -8,6 +8,9 @@ import { look, sightOf } from './generation.js';
 import type { Log } from './log.js';
 import { freshUntilMs, handsOverFromMs } from './sight.js';
 
+/** A look takes some ten ms. */
+const hangsAfterMs = 2000;
+
 export class Looks {
   /** Called after each look that saw this generation's file. */
   onLook: () => void = () => {};
@@ -16,6 +19,7 @@ export class Looks {
   #lastStartedAtMs: number | undefined;
   #firstSeenAtMs: number | undefined;
   #trouble: string | undefined;
+  #lookingSinceMs: number | undefined;
 
   constructor(
     readonly generation: number,
@@ -43,6 +47,12 @@ export class Looks {
     return bootClockMs() >= handsOverFromMs(this.#lastStartedAtMs, this.#limitMs);
   }
 
+  /** Whether a look goes on that should have been over long ago, or the last one came to nothing. */
+  get hangs(): boolean {
+    const sinceMs = this.#lookingSinceMs;
+    return this.#trouble !== undefined || (sinceMs !== undefined && bootClockMs() - sinceMs >= hangsAfterMs);
+  }
+
   /** For how long this generation's file is known to have been there. */
   get seenForMs(): number | undefined {
     return this.#firstSeenAtMs === undefined ? undefined : bootClockMs() - this.#firstSeenAtMs;
@@ -65,6 +75,7 @@ export class Looks {
 
   async #look(): Promise<void> {
     const startedAtMs = bootClockMs();
+    this.#lookingSinceMs = startedAtMs;
     try {
       // One that hangs is given up while there is time for others: it may be stuck where they are not.
       const { names, writesBehind } = await look(this.#limitMs / 3);
@@ -92,6 +103,8 @@ export class Looks {
       if (trouble !== this.#trouble) this.log.warn(`no sight of the shared volume: ${trouble}`);
       this.#trouble = trouble;
       return;
+    } finally {
+      this.#lookingSinceMs = undefined;
     }
     this.onLook();
   }

@@ -1,158 +1,214 @@
-/** Jupyter's process on the holder: started, watched, restarted when it crashes, and ended with all that it started. */
+/** Jupyter on the holder: allowed to run until a deadline, watched, started anew when it crashes, and ended with all it started. */
 import { mkdir } from 'node:fs/promises';
 import { containerPaths, type NodeStatus, ports, type TaskEnvironment, tokenFileName } from '../contract.js';
 import { afterEnd, noBackoff } from './backoff.js';
-import { sleep } from './clock.js';
-import { messageOf } from './errors.js';
+import { Alarm, bootClockMs, sleep } from './clock.js';
+import { endMarked, Keeper, type Report } from './keeper.js';
 import type { Log } from './log.js';
-import { killAllOf } from './processes.js';
-import { describeEnd, Program } from './program.js';
+import { cannotStart, isSilentForTooLong, silentSince, vainStartsAfter } from './responsiveness.js';
 
 /** On the container's own disk: SQLite on a shared file system hangs Jupyter. */
 const home = '/var/lib/mesos-jupyter/jupyter';
 const installed = '/opt/mesos-jupyter';
-/** In the environment of all that the keeper starts, so that they are found when it was killed itself. */
-const mark = 'MESOS_JUPYTER_KEEPER=1';
+const directories = {
+  JUPYTER_CONFIG_DIR: `${home}/config`,
+  JUPYTER_DATA_DIR: `${home}/data`,
+  JUPYTER_RUNTIME_DIR: `${home}/runtime`,
+  IPYTHONDIR: `${home}/ipython`,
+};
+const probeEveryMs = { starting: 100, serving: 5000 };
+/** After a Jupyter that is not wanted any more, the next one is not imported at once: whoever takes over needs the CPUs. */
+const restMs = 1000;
 
 type State = NodeStatus['notebook']['state'];
 
 export class Notebook {
   state: State = 'stopped';
-  #isStill = true;
-  /** What Jupyter should be doing; a run that is not the wanted one any more ends. */
-  #wanted: AbortController | undefined;
-  /** Ends when the last run has ended and nothing of it is left. */
-  #run: Promise<void> = Promise.resolve();
-  #keeper: Program | undefined;
-  #stopping = false;
+  /** Whether a look at the shared volume hangs. */
+  volumeHangs: () => boolean = () => false;
+  /** Called when a Jupyter that should run has ended. */
+  onCrash: () => void = () => {};
+
+  readonly #wake = new Alarm();
+  /** Until when Jupyter may run, on the boot clock; undefined while it is not wanted. */
+  #untilMs: number | undefined;
+  #keeper: Keeper | undefined;
+  /** Whether the present keeper was told to run Jupyter. */
+  #isBegun = false;
+  /** Whether the present keeper's end is one that was asked for. */
+  #isGivenUp = false;
+  #hasAnswered = false;
+  #vainStarts = 0;
 
   constructor(
     readonly task: TaskEnvironment,
     readonly log: Log,
   ) {}
 
-  /** Whether nothing of Jupyter runs, nor will: all is gone, or killed while it waits for the volume. */
-  get isStill(): boolean {
-    return this.#isStill;
+  /** Whether Jupyter cannot be started here, as it seems. */
+  get cannotStart(): boolean {
+    return cannotStart(this.#vainStarts);
   }
 
-  /** Sees to it that Jupyter runs. Starts only when nothing of a former run is left. */
-  start(): void {
-    if (this.#wanted !== undefined) return;
-    const wanted = new AbortController();
-    this.#wanted = wanted;
-    this.#run = this.#run.then(() => this.#keepRunning(wanted.signal));
+  /** Lets Jupyter run until `untilMs` on the boot clock, and then freezes it. It starts only when nothing of a former one is left. */
+  runUntil(untilMs: number): void {
+    this.#untilMs = untilMs;
+    this.#begin();
+    this.#wake.ring();
   }
 
-  /** Ends Jupyter and all its descendants now. */
+  #begin(): void {
+    if (this.#untilMs === undefined || this.#keeper === undefined) return;
+    this.#isBegun = true;
+    this.#keeper.runUntil(this.#untilMs);
+  }
+
+  /** Ends Jupyter and all its descendants now; resolves when none of them runs, nor will. */
   async kill(why: string): Promise<void> {
-    if (this.#wanted !== undefined) this.log.warn(`killing Jupyter: ${why}`);
-    await this.#end();
+    if (this.#untilMs !== undefined) this.log.warn(`killing Jupyter: ${why}`);
+    this.#untilMs = undefined;
+    this.#vainStarts = 0;
+    if (!this.#isBegun) {
+      this.state = 'stopped';
+      return;
+    }
+    this.#isGivenUp = true;
+    this.state = 'stopping';
+    await this.#keeper?.kill();
   }
 
   /** Lets Jupyter shut its kernels down, for at most `graceMs`, and kills what is left. */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number, why: string): Promise<void> {
     const keeper = this.#keeper;
-    if (this.#wanted !== undefined && keeper?.running) {
-      this.log.info('stopping Jupyter');
-      // A Jupyter that ends from now on is not to be started again.
+    if (this.#untilMs !== undefined && this.#isBegun && this.state !== 'frozen') {
+      this.log.info(`stopping Jupyter: ${why}`);
+      // One that ends from now on is not to be started again.
+      this.#untilMs = undefined;
+      this.#isGivenUp = true;
       this.state = 'stopping';
-      this.#stopping = true;
-      keeper.child.kill('SIGTERM');
+      keeper?.stop();
       const over = new AbortController();
-      await Promise.race([this.#run, sleep(graceMs, over.signal)]);
+      await Promise.race([keeper?.still, sleep(graceMs, over.signal)]);
       over.abort();
     }
-    await this.#end();
+    await this.kill(why);
   }
 
-  /** Returns when nothing of any run is left, also when another call has ended it. */
-  async #end(): Promise<void> {
-    const wanted = this.#wanted;
-    if (wanted !== undefined) {
-      this.#wanted = undefined;
-      this.state = 'stopping';
-      wanted.abort();
-    }
-    await this.#run;
-    if (this.#wanted !== undefined) return;
-    if (wanted !== undefined) this.log.info('Jupyter and all that it started are gone');
-    this.state = 'stopped';
-  }
-
-  async #keepRunning(signal: AbortSignal): Promise<void> {
+  /** Keeps a keeper: with a warm interpreter before Jupyter is wanted, or only then. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (const path of Object.values(directories)) await mkdir(path, { recursive: true, mode: 0o700 });
+    await endMarked();
     let backoff = noBackoff;
-    this.#stopping = false;
-    while (!signal.aborted && !this.#stopping) {
-      this.state = 'starting';
+    while (!signal.aborted) {
+      if (this.#untilMs === undefined && !this.task.warmStandby) {
+        await this.#wake.wait(60_000, signal);
+        continue;
+      }
       const started = performance.now();
-      const how = await this.#runOnce(signal).catch((error) => `it cannot be started: ${messageOf(error)}`);
-      if (signal.aborted || this.#stopping) return;
-      this.state = 'starting';
+      const end = await this.#runKeeper(signal);
+      if (signal.aborted) return;
+      if (this.#isGivenUp) {
+        this.log.info('Jupyter and all that it started are gone');
+        backoff = noBackoff;
+        if (this.#untilMs === undefined) {
+          this.state = 'stopped';
+          await this.#wake.wait(restMs, signal);
+        }
+        continue;
+      }
       backoff = afterEnd(backoff, performance.now() - started);
-      this.log.warn(`Jupyter ended (${how}); starting it again in ${backoff.waitMs} ms`);
+      if (end.wasBegun) this.#vainStarts = vainStartsAfter(this.#vainStarts, end.hadAnswered);
+      this.log.warn(`Jupyter ended (${end.how}); starting it again in ${backoff.waitMs} ms`);
+      if (this.#untilMs !== undefined) this.state = 'starting';
+      if (end.wasBegun) this.onCrash();
       await sleep(backoff.waitMs, signal);
     }
   }
 
-  /** From one start to its end, for whatever reason; nothing of it is left afterwards, nor of what came before. */
-  async #runOnce(signal: AbortSignal): Promise<string> {
-    await killAllOf(undefined, mark);
-    const started = performance.now();
-    const keeper = await this.#spawn();
-    this.#isStill = false;
-    this.#keeper = keeper;
+  /** From one start to its end, for whatever reason; nothing of it is left afterwards. */
+  async #runKeeper(signal: AbortSignal): Promise<{ how: string; wasBegun: boolean; hadAnswered: boolean }> {
     const over = new AbortController();
-    signal.addEventListener('abort', () => over.abort(), { signal: over.signal });
-    if (signal.aborted) over.abort();
-    void this.#waitUntilServing(over.signal, started);
-    const aborted = new Promise<string>((resolve) => {
-      if (over.signal.aborted) resolve('it is not wanted any more');
-      over.signal.addEventListener('abort', () => resolve('it is not wanted any more'));
+    const keeper = new Keeper({
+      env: { ...environmentForPeople(process.env), ...directories, ...this.#environment() },
+      warm: this.task.warmStandby,
+      onReport: (report) => this.#hear(report, keeper, over.signal),
+      log: this.log,
     });
-    const how = await Promise.race([this.#jupyterEnd(keeper), aborted]);
+    this.#keeper = keeper;
+    this.#isBegun = false;
+    this.#isGivenUp = false;
+    this.#hasAnswered = false;
+    if (this.#untilMs !== undefined) this.state = 'starting';
+    this.#begin();
+    const onAbort = () => void keeper.kill();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    const how = await keeper.ended;
+    signal.removeEventListener('abort', onAbort);
     over.abort();
-    await killAllOf(keeper.child.pid, mark, () => {
-      this.#isStill = true;
-    });
-    // The keeper goes when it has no child left.
-    await keeper.stop(1000);
-    this.#isStill = true;
-    return `${how}: ${keeper.lastWords}`;
+    const end = { how, wasBegun: this.#isBegun, hadAnswered: this.#hasAnswered };
+    this.#keeper = undefined;
+    this.#isBegun = false;
+    return end;
   }
 
-  async #spawn(): Promise<Program> {
-    const directories = {
-      JUPYTER_CONFIG_DIR: `${home}/config`,
-      JUPYTER_DATA_DIR: `${home}/data`,
-      JUPYTER_RUNTIME_DIR: `${home}/runtime`,
-      IPYTHONDIR: `${home}/ipython`,
-    };
-    for (const path of Object.values(directories)) await mkdir(path, { recursive: true, mode: 0o700 });
-    return new Program(
-      'jupyter',
-      '/usr/bin/python3',
-      [
-        '-SE',
-        `${installed}/keeper.py`,
-        '/usr/bin/python3',
-        '-m',
-        'jupyterlab',
-        `--config=${installed}/jupyter_server_config.py`,
-      ],
-      {
-        env: { ...environmentForPeople(process.env), ...directories, ...this.#environment() },
-        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      },
-      this.log,
-    );
+  #hear(report: Report, keeper: Keeper, over: AbortSignal): void {
+    if (this.state === 'stopping') return;
+    switch (report.kind) {
+      case 'started':
+        this.state = 'starting';
+        void this.#watch(keeper, over);
+        return;
+      case 'frozen':
+        this.state = 'frozen';
+        this.log.warn(`Jupyter and all that it started are frozen, ${report.lateMs} ms after the deadline`);
+        return;
+      case 'continued':
+        this.state = this.#hasAnswered ? 'serving' : 'starting';
+        this.log.info('Jupyter and all that it started go on');
+        return;
+      case 'ended':
+      case 'stuck':
+        return;
+    }
+  }
+
+  /** Asks Jupyter again and again whether it answers, and ends one that does not for too long. */
+  async #watch(keeper: Keeper, over: AbortSignal): Promise<void> {
+    const started = performance.now();
+    let silentSinceMs: number | undefined;
+    while (!over.aborted) {
+      const answers = this.state !== 'frozen' && (await this.#probe());
+      if (over.aborted) return;
+      const nowMs = bootClockMs();
+      const isExcused = this.state === 'frozen' || this.volumeHangs();
+      silentSinceMs = silentSince(silentSinceMs, { nowMs, answers, isExcused });
+      if (answers && !this.#hasAnswered) {
+        this.#hasAnswered = true;
+        this.#vainStarts = 0;
+        if (this.state === 'starting') this.state = 'serving';
+        const tookMs = Math.round(performance.now() - started);
+        this.log.info(`Jupyter serves at ${this.task.basePath}, ${tookMs} ms after its start`);
+      }
+      if (isSilentForTooLong(silentSinceMs, nowMs)) {
+        this.log.warn('killing Jupyter: it does not answer');
+        return keeper.kill();
+      }
+      await sleep(this.#hasAnswered ? probeEveryMs.serving : probeEveryMs.starting, over);
+    }
+  }
+
+  async #probe(): Promise<boolean> {
+    const url = `http://127.0.0.1:${ports.notebook}${this.task.basePath}api`;
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
+    await answer?.body?.cancel().catch(() => undefined);
+    return answer?.ok ?? false;
   }
 
   #environment(): Record<string, string> {
     // Numeric libraries start a thread for each core that they see, whatever share of them the task has.
     const threads = String(Math.max(1, Math.floor(this.task.cpus)));
     return {
-      MESOS_JUPYTER_KEEPER: '1',
       MESOS_JUPYTER_PORT: String(ports.notebook),
       MESOS_JUPYTER_BASE_PATH: this.task.basePath,
       MESOS_JUPYTER_NOTEBOOKS: containerPaths.notebooks,
@@ -166,31 +222,6 @@ export class Notebook {
       BLIS_NUM_THREADS: threads,
       VECLIB_MAXIMUM_THREADS: threads,
     };
-  }
-
-  /** How Jupyter ended: what the keeper says on its descriptor 3, or the keeper's own end. */
-  #jupyterEnd(keeper: Program): Promise<string> {
-    const said = new Promise<string>((resolve) => {
-      keeper.child.stdio[3]?.once('data', (text: Buffer) => resolve(`status ${text.toString().trim()}`));
-    });
-    return Promise.race([said, keeper.ended.then((end) => `its keeper with ${describeEnd(end)}`)]);
-  }
-
-  async #waitUntilServing(signal: AbortSignal, started: number): Promise<void> {
-    const url = `http://127.0.0.1:${ports.notebook}${this.task.basePath}api`;
-    while (!signal.aborted) {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
-      await answer?.body?.cancel();
-      if (signal.aborted) return;
-      if (answer?.ok) {
-        this.state = 'serving';
-        this.log.info(
-          `Jupyter serves at ${this.task.basePath}, ${Math.round(performance.now() - started)} ms after its start`,
-        );
-        return;
-      }
-      await sleep(100, signal);
-    }
   }
 }
 

@@ -37,10 +37,11 @@ export function descendantsOf(root: number, processes: readonly ProcessInfo[]): 
   return processes.filter(({ pid }) => pid !== root && family.has(pid));
 }
 
+/** The youngest first, as far as pids tell. */
 function allProcesses(): ProcessInfo[] {
   const found: ProcessInfo[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  for (const name of pids.sort((a, b) => Number(b) - Number(a))) {
     const stat = readProc(`/proc/${name}/stat`);
     if (stat !== undefined) found.push(parseStat(stat));
   }
@@ -63,9 +64,13 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** So many rounds follow one another at once: what forks all the time is only caught by being quick. */
+const hastyRounds = 100;
+
 /**
  * Ends all descendants of `keeper`, and whatever carries `mark` in its environment (they belong to a keeper that was itself
- * killed), and returns when none is left. All are stopped before any is killed, so that none can fork meanwhile.
+ * killed), and returns when none is left: when two looks in a row found none. Each is stopped before any is killed, so that
+ * none can fork meanwhile; the youngest first, since an older one may have ended when its turn comes.
  * @param onStill called when all that is left is stuck in the kernel: killed already, none of it will run again
  */
 export async function killAllOf(
@@ -73,18 +78,20 @@ export async function killAllOf(
   mark: string,
   onStill: () => void = () => {},
 ): Promise<void> {
-  for (let round = 0; ; round++) {
+  const isMarked = (pid: number): boolean =>
+    pid !== keeper && (readProc(`/proc/${pid}/environ`)?.split('\0').includes(mark) ?? false);
+  for (let round = 0, cleanRounds = 0; cleanRounds < 2; round++) {
     const all = allProcesses();
-    const marked = all.filter(
-      ({ pid }) => pid !== keeper && readProc(`/proc/${pid}/environ`)?.split('\0').includes(mark),
-    );
-    const family = [...(keeper === undefined ? [] : descendantsOf(keeper, all)), ...marked].filter(
-      ({ dead }) => !dead,
-    );
-    if (family.length === 0) return;
-    if (round > 0 && family.every(({ stuck }) => stuck)) onStill();
-    for (const { pid } of family) signal(pid, 'SIGSTOP');
+    const descendants = new Set(keeper === undefined ? [] : descendantsOf(keeper, all).map(({ pid }) => pid));
+    const family: ProcessInfo[] = [];
+    for (const process of all) {
+      if (process.dead || !(descendants.has(process.pid) || isMarked(process.pid))) continue;
+      signal(process.pid, 'SIGSTOP');
+      family.push(process);
+    }
     for (const { pid } of family) signal(pid, 'SIGKILL');
-    await sleep(Math.min(10 * 2 ** Math.max(0, round - 10), 500));
+    cleanRounds = family.length === 0 ? cleanRounds + 1 : 0;
+    if (round > 0 && family.length > 0 && family.every(({ stuck }) => stuck)) onStill();
+    await sleep(round < hastyRounds ? 0 : Math.min(10 * 2 ** (round - hastyRounds), 500));
   }
 }

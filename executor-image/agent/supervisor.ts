@@ -113,6 +113,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     ssh.nudge();
     leadership.nudge();
   };
+  notebook.volumeHangs = () => looks.hangs;
   looks.onLook = () => leadership.runIfAllowed();
   etcd.onChange = () => {
     directory.nudge();
@@ -136,6 +137,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       return ssh.run(running.signal);
     }),
   );
+  duties.push(notebook.run(running.signal));
   duties.push(leadership.run(running.signal), looks.run(running.signal), fence.run(running.signal));
   duties.push(credentials.run(running.signal));
 

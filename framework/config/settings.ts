@@ -398,6 +398,14 @@ export const settingTable = {
       'different limits would wait too short a time for one another.',
     schema: whole(5).default(60),
   }),
+  warmStandby: setting({
+    kind: 'text',
+    group: 'Behaviour',
+    takes: 'on|off',
+    help: 'whether nodes that do not hold the notebook keep a JupyterLab imported',
+    more: 'It costs each of them 80 MB of memory, and saves half a second of a failover.',
+    schema: z.enum(['on', 'off'], 'is not on or off').default('on'),
+  }),
   killGraceS: setting({
     kind: 'number',
     group: 'Behaviour',

@@ -38,6 +38,7 @@ export function taskInfoFor(
     leaseTtlS: settings.leaseTtlS,
     lookLimitS: settings.lookLimitS,
     volumeType: settings.sharedVolumeType ?? '',
+    warmStandby: settings.warmStandby === 'on',
     cpus: settings.cpus,
     schedulerKey,
     logLevel: settings.logLevel,

@@ -161,7 +161,7 @@ describe('three containers with nobody at the keyboard', () => {
     const kernel = await jupyter.startKernel();
     const hidden = 'import subprocess; print(subprocess.Popen(["setsid", "nohup", "sleep", "12345"]).pid)';
     const stray = (await jupyter.runCell(kernel, hidden)).trim();
-    await cluster.exec(leader, 'pkill', '-KILL', '-f', '^/usr/bin/python3 -m jupyterlab');
+    await cluster.exec(leader, 'pkill', '-KILL', '-f', '^/usr/bin/python3 -P ');
     await waitFor('no Jupyter', 10_000, async () => (await jupyter.probe()) !== 200);
     assert.equal(await cluster.settled(20_000), leader);
     await assert.rejects(cluster.exec(leader, 'test', '-d', `/proc/${stray}`));

@@ -24,6 +24,7 @@ import {
 interface TestClusterOptions {
   readonly size?: number;
   readonly lookLimitS?: number;
+  readonly warmStandby?: boolean;
   /** Where a node's containers find the shared directory; without it they have the directory itself. */
   readonly mountOf?: (shared: string, node: number) => string;
 }
@@ -80,6 +81,7 @@ export class TestCluster extends ClusterAccess {
       leaseTtlS: 5,
       lookLimitS: this.options.lookLimitS ?? 60,
       volumeType: '',
+      warmStandby: this.options.warmStandby ?? true,
       cpus: 1,
       schedulerKey: schedulerKey.fingerprint,
       logLevel: 'debug',

@@ -50,6 +50,7 @@ describe('a container that is started wrongly ends with a clear error', () => {
     leaseTtlS: 5,
     lookLimitS: 60,
     volumeType: '',
+    warmStandby: true,
     cpus: 1,
     schedulerKey: schedulerKey.fingerprint,
     logLevel: 'info',

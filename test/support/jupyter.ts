@@ -87,4 +87,23 @@ export class JupyterClient {
       });
     }).finally(() => socket.close());
   }
+
+  /** Opens a terminal, and types `line` and Enter there. The terminal lives on. */
+  async typeInTerminal(line: string): Promise<void> {
+    const response = await this.request('POST', 'api/terminals');
+    if (!response.ok) throw new Error(`opening a terminal: ${response.status} ${await response.text()}`);
+    const { name } = (await response.json()) as { name: string };
+    const url = `${this.base.replace(/^http/, 'ws')}terminals/websocket/${name}`;
+    const socket = new WebSocket(url, { headers: { authorization: `token ${this.token}` } });
+    await new Promise<void>((resolve, reject) => {
+      socket.on('error', reject);
+      // The first word of the shell: it reads what is typed from now on.
+      socket.on('message', (data) => {
+        const [kind] = JSON.parse(data.toString()) as [string];
+        if (kind === 'stdout') resolve();
+      });
+    });
+    socket.send(JSON.stringify(['stdin', `${line}\r`]));
+    socket.close();
+  }
 }

@@ -25,6 +25,7 @@ const task: TaskEnvironment = {
   leaseTtlS: 5,
   lookLimitS: 60,
   volumeType: '',
+  warmStandby: true,
   cpus: 0.5,
   schedulerKey: `SHA256:${'Ab0+/'.repeat(8)}abc=`,
   logLevel: 'info',
