@@ -1,4 +1,7 @@
-/** Runs the test suites: `node dist/test/run.js [unit|simulation|conformance|local|image|e2e …]`, all of them by default. */
+/**
+ * Runs the test suites: `node dist/test/run.js [unit|simulation|repository|conformance|local|image|e2e|mesos …]`, all of them by default; one file
+ * of a suite as `e2e/story`.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -22,16 +25,20 @@ interface Suite {
 const suites: readonly Suite[] = [
   { name: 'unit', hasContainers: false, needsImage: false, limitS: 600 },
   { name: 'simulation', hasContainers: false, needsImage: false, limitS: 600 },
+  { name: 'repository', hasContainers: false, needsImage: false, limitS: 120 },
   { name: 'conformance', hasContainers: true, needsImage: false, limitS: 600 },
   { name: 'local', hasContainers: true, needsImage: true, limitS: 1200 },
   { name: 'image', hasContainers: true, needsImage: true, limitS: 1800 },
   { name: 'e2e', hasContainers: true, needsImage: true, limitS: 3600 },
+  { name: 'mesos', hasContainers: true, needsImage: true, limitS: 900 },
 ];
 
 interface Result {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** The tests that were left out, each with its reason. */
+  readonly leftOut: readonly string[];
   /** Why the suite failed, other than by its tests. */
   readonly trouble?: string;
 }
@@ -43,24 +50,36 @@ let running: ChildProcess | undefined;
 let isStopped = false;
 
 async function main(names: readonly string[]): Promise<number> {
-  const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
+  const wanted = names.map((name) => {
+    const [suite = '', file] = name.split('/');
+    return { suite, file };
+  });
+  const unknown = wanted.find(({ suite }) => !suites.some(({ name }) => name === suite));
   if (unknown !== undefined) {
-    terminal.warn(`There is no suite "${unknown}": ${suites.map(({ name }) => name).join(', ')}`);
+    terminal.warn(`There is no suite "${unknown.suite}": ${suites.map(({ name }) => name).join(', ')}`);
     return 2;
   }
-  const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = suites.filter(
+    ({ name }) => wanted.length === 0 || wanted.some(({ suite }) => suite === name),
+  );
   // The image is built while the unit tests run. A failure is told where the image is first needed.
   const image = chosen.some(({ needsImage }) => needsImage) ? settle(seeToImage()) : undefined;
 
   const lines: string[] = [];
+  const leftOut: string[] = [];
   let [passed, failed, skipped] = [0, 0, 0];
   for (const suite of chosen) {
     if (isStopped) return 130;
     const started = Date.now();
-    const result = await runSuite(suite, image);
+    const of = wanted.filter((one) => one.suite === suite.name).map(({ file }) => file);
+    const files = testFiles(suite.name).filter(
+      (path) => of.length === 0 || of.some((file) => file === undefined || path.endsWith(`/${file}.test.js`)),
+    );
+    const result = await runSuite(suite, files, image);
     passed += result.passed;
     failed += result.failed;
     skipped += result.skipped;
+    leftOut.push(...result.leftOut.map((line) => `  ${suite.name}: ${line}`));
     if (result.trouble !== undefined) {
       failed += result.failed === 0 ? 1 : 0;
       terminal.warn(`Suite ${suite.name}: ${result.trouble}`);
@@ -72,6 +91,7 @@ async function main(names: readonly string[]): Promise<number> {
     );
   }
   terminal.say(`\n${lines.join('\n')}`);
+  if (leftOut.length > 0) terminal.say(`\nLeft out:\n${leftOut.join('\n')}\n`);
   terminal.say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }
@@ -81,10 +101,13 @@ async function seeToImage(): Promise<string> {
   return process.env['MESOS_JUPYTER_IMAGE'] || ensureImage({ terminal });
 }
 
-async function runSuite(suite: Suite, image: Promise<() => string> | undefined): Promise<Result> {
-  const none = { passed: 0, failed: 0, skipped: 0 };
-  const files = testFiles(suite.name);
-  if (files.length === 0) return { ...none, trouble: `no test file in test/${suite.name}` };
+async function runSuite(
+  suite: Suite,
+  files: readonly string[],
+  image: Promise<() => string> | undefined,
+): Promise<Result> {
+  const none = { passed: 0, failed: 0, skipped: 0, leftOut: [] };
+  if (files.length === 0) return { ...none, trouble: `no such test file in test/${suite.name}` };
   const env: Record<string, string> = {};
   if (suite.hasContainers && !suite.needsImage) {
     try {
@@ -180,6 +203,9 @@ function readTap(text: string): Result {
     passed: count('pass'),
     failed: count('fail') + count('cancelled'),
     skipped: count('skipped') + count('todo'),
+    leftOut: [...text.matchAll(/^ *ok \d+ - (.*) # SKIP ?(.*)$/gm)].map(([, name, why]) =>
+      why ? `${name} (${why})` : `${name}`,
+    ),
   };
 }
 

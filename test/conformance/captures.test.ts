@@ -19,11 +19,11 @@ import {
   type TestNetwork,
   uniqueName,
 } from '../support/docker.js';
+import { skipElsewhere } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 import { vectorNames, vectorText } from '../unit/mesos/vectors.js';
 import { ask } from './client.js';
 import { compare, Names } from './comparison.js';
-import { skipElsewhere } from './mesos.js';
 import { capturedHead, Replay } from './replay.js';
 
 interface Stage {
@@ -34,7 +34,7 @@ interface Stage {
 
 describe('what the embedded Mesos sends is what a real one sent', {
   concurrency: true,
-  skip: skipElsewhere,
+  skip: skipElsewhere('compares the embedded Mesos with captures'),
 }, () => {
   let image: TinyImage;
   let network: TestNetwork;

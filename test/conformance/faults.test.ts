@@ -7,15 +7,19 @@ import { after, before, describe, test } from 'node:test';
 import type { EmbeddedHost } from '../../framework/local/host/host.js';
 import type { TaskStatus } from '../../framework/mesos/schema/codec.js';
 import { docker, removeContainer } from '../support/docker.js';
+import { skipElsewhere } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 import { ask, codecs, encoded, Subscription } from './client.js';
-import { basic, type EmbeddedMesos, type Ground, makeGround, skipElsewhere, startEmbedded } from './mesos.js';
+import { basic, type EmbeddedMesos, type Ground, makeGround, startEmbedded } from './mesos.js';
 import { capturedHead } from './replay.js';
 import { frameworkInfo, Scheduler, type SubscribeOptions, subscribeCall, type Task } from './scheduler.js';
 
 const sleeper = { script: 'exec sleep 3600' };
 
-describe('the embedded Mesos, when something breaks', { concurrency: true, skip: skipElsewhere }, () => {
+describe('the embedded Mesos, when something breaks', {
+  concurrency: true,
+  skip: skipElsewhere('orders faults of the embedded Mesos'),
+}, () => {
   let ground: Ground;
 
   before(async () => {

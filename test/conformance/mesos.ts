@@ -18,6 +18,7 @@ import { EmbeddedMaster, type MasterOptions } from '../../framework/local/master
 import { silentLogger } from '../../framework/log.js';
 import { makeTinyImage } from '../local/tiny-image.js';
 import { createTestNetwork } from '../support/docker.js';
+import { givenMesos, testSetting } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 import type { Headers } from './client.js';
 
@@ -37,11 +38,6 @@ export interface EmbeddedMesos extends TestMesos {
   readonly embedded: { readonly master: EmbeddedMaster; readonly hosts: readonly EmbeddedHost[] };
 }
 
-/** Why a file that orders faults of the embedded Mesos, or compares it, has nothing to do. */
-export const skipElsewhere: string | false = process.env['MESOS_MASTER']
-  ? 'is about the embedded Mesos, and MESOS_MASTER names another'
-  : false;
-
 /** What the tasks of a test file need on this machine. */
 export interface Ground {
   readonly image: string;
@@ -50,18 +46,18 @@ export interface Ground {
   remove(): Promise<void>;
 }
 
-const setting = (name: string): string | undefined => process.env[`MESOS_JUPYTER_TEST_${name}`] || undefined;
-
 export async function makeGround(): Promise<Ground> {
-  const tiny = setting('IMAGE') === undefined ? makeTinyImage() : undefined;
+  const tiny = testSetting('IMAGE') === undefined ? makeTinyImage() : undefined;
   const made =
-    setting('NETWORK') === undefined ? await createTestNetwork('mesos-jupyter-conformance') : undefined;
+    testSetting('NETWORK') === undefined ? await createTestNetwork('mesos-jupyter-conformance') : undefined;
   return {
-    image: setting('IMAGE') ?? tiny?.name ?? '',
-    network: setting('NETWORK') ?? made?.name ?? '',
+    image: testSetting('IMAGE') ?? tiny?.name ?? '',
+    network: testSetting('NETWORK') ?? made?.name ?? '',
     // High ones: Docker gives the low ones to whoever asks for none.
     addresses:
-      made === undefined ? (setting('ADDRESSES')?.split(',') ?? []) : [made.address(60), made.address(61)],
+      made === undefined
+        ? (testSetting('ADDRESSES')?.split(',') ?? [])
+        : [made.address(60), made.address(61)],
     async remove() {
       // A real Mesos agent takes a few seconds to end the containers of a framework that is torn down.
       if (made !== undefined)
@@ -72,15 +68,14 @@ export async function makeGround(): Promise<Ground> {
 }
 
 export async function openMesos(ground: Ground): Promise<TestMesos> {
-  const given = process.env['MESOS_MASTER'];
-  if (given === undefined || given === '') return startEmbedded(ground);
-  const [principal, secret] = [setting('PRINCIPAL'), setting('SECRET')];
+  if (givenMesos === undefined) return startEmbedded(ground);
+  const [principal, secret] = [testSetting('PRINCIPAL'), testSetting('SECRET')];
   return {
     ...ground,
-    master: given.replace(/\/+$/, ''),
+    master: givenMesos.master,
     headers: principal === undefined ? {} : basic(principal, secret ?? ''),
     principal,
-    role: setting('ROLE') ?? '*',
+    role: testSetting('ROLE') ?? '*',
     close: async () => {},
   };
 }
@@ -119,7 +114,7 @@ export async function startEmbedded(
     master: master.url,
     headers: {},
     principal: undefined,
-    role: setting('ROLE') ?? '*',
+    role: testSetting('ROLE') ?? '*',
     embedded: { master, hosts },
     async close() {
       for (const host of hosts) await host.stop();

@@ -7,6 +7,10 @@
  *   MESOS_JUPYTER_TEST_NETWORK   a Docker network with fixed addresses; without it a bridge is made
  *   MESOS_JUPYTER_TEST_IPS       three addresses of it, with commas
  *   MESOS_JUPYTER_TEST_SHARED    a directory that the hosts share; without it a temporary one of this machine
+ *   MESOS_JUPYTER_TEST_DOCKER_PARAMETERS
+ *                                further docker run options that the hosts' engine needs: KEY=VALUE, with semicolons
+ *   MESOS_JUPYTER_TEST_RESTART_MASTER
+ *                                a shell command that restarts the master
  *   MESOS_JUPYTER_TEST_LONG      if set, what takes minutes in the field takes minutes here
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
@@ -25,6 +29,7 @@ import { ClusterAccess } from '../support/cluster-access.js';
 import { createTestNetwork, docker, imageUnderTest, uniqueName } from '../support/docker.js';
 import { jupyterAnswersInside, statusInside } from '../support/inside.js';
 import { dropPacketsTo } from '../support/packets.js';
+import { type GivenMesos, givenMesos } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 
 export const program = join(packageRoot, 'dist/framework/main.js');
@@ -49,6 +54,20 @@ export interface MasterTask {
   readonly slave_id: string;
 }
 
+export interface MasterFramework {
+  readonly id: string;
+  readonly name: string;
+  /** Whether its scheduler is there. */
+  readonly active: boolean;
+  readonly tasks: readonly MasterTask[];
+}
+
+export interface MasterState {
+  /** New with every start of a master. */
+  readonly id: string;
+  readonly frameworks: readonly MasterFramework[];
+}
+
 /** For tests that bring about what only a Mesos of their own lets them. */
 export interface DeploymentOptions {
   /** How many hosts the embedded Mesos has. Default 2. */
@@ -62,6 +81,7 @@ export interface DeploymentOptions {
 interface Surroundings {
   /** Of the embedded Mesos, if it is one. */
   readonly hosts: readonly EmbeddedHost[];
+  readonly restartMaster: () => Promise<unknown>;
   readonly dropsPackets: boolean;
   readonly master: string;
   readonly network: string;
@@ -98,6 +118,11 @@ export class Deployment extends ClusterAccess {
     );
     if (host === undefined) throw new Error(`no host of the embedded Mesos runs a task of node ${node}`);
     return host;
+  }
+
+  /** Has the master begun anew, as one that crashed does; the hosts' tasks go on. It may be gone for a while yet. */
+  async restartMaster(): Promise<void> {
+    await this.#around.restartMaster();
   }
 
   override async status(node: number): Promise<NodeStatus> {
@@ -139,6 +164,7 @@ export class Deployment extends ClusterAccess {
       ...['--master', this.master, '--framework-name', this.frameworkName, '--state-file', this.stateFile],
       ...['--image', imageUnderTest(), '--network', this.network, '--ips', this.addresses.join()],
       ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', '512', '--http-port', '0'],
+      ...(givenMesos?.dockerParameters ?? []).flatMap((parameter) => ['--docker-parameters', parameter]),
     ];
   }
 
@@ -180,13 +206,15 @@ export class Deployment extends ClusterAccess {
     return stdout;
   }
 
-  /** The framework as the master knows it. */
-  async framework(): Promise<{ id: string; tasks: MasterTask[] } | undefined> {
+  /** What the master says of itself. */
+  async masterState(): Promise<MasterState> {
     const response = await fetch(`${this.master}/master/state`, { signal: AbortSignal.timeout(5000) });
-    const state = (await response.json()) as {
-      frameworks: { id: string; name: string; tasks: MasterTask[] }[];
-    };
-    return state.frameworks.find(({ name }) => name === this.frameworkName);
+    return (await response.json()) as MasterState;
+  }
+
+  /** The framework as the master knows it. */
+  async framework(): Promise<MasterFramework | undefined> {
+    return (await this.masterState()).frameworks.find(({ name }) => name === this.frameworkName);
   }
 
   /** Ids of the tasks that run, in order of node. */
@@ -261,7 +289,8 @@ async function surroundings(
 ): Promise<Surroundings> {
   const undo: (() => unknown)[] = [];
   const hosts: EmbeddedHost[] = [];
-  const master = process.env['MESOS_MASTER'] ?? (await embeddedMesos(scratch, undo, hosts, options));
+  const { master, restartMaster } =
+    givenMesos === undefined ? await embeddedMesos(scratch, undo, hosts, options) : controlsOf(givenMesos);
   const given = process.env['MESOS_JUPYTER_TEST_NETWORK'];
   let network: string;
   let addresses: string[];
@@ -275,9 +304,10 @@ async function surroundings(
     network = made.name;
     addresses = Array.from({ length: size }, (_, node) => made.address(10 + node));
   }
-  const shared = process.env['MESOS_JUPYTER_TEST_SHARED'] ?? mkdtempSync(join(scratch, 'shared-'));
+  const shared = await sharedDirectory(scratch, undo);
   return {
     hosts,
+    restartMaster,
     dropsPackets: options.dropsPackets ?? false,
     master,
     network,
@@ -290,12 +320,24 @@ async function surroundings(
   };
 }
 
+type MesosControls = Pick<Surroundings, 'master' | 'restartMaster'>;
+
+function controlsOf({ master, restartMaster }: GivenMesos): MesosControls {
+  return {
+    master,
+    async restartMaster() {
+      if (restartMaster === undefined) throw new Error('MESOS_JUPYTER_TEST_RESTART_MASTER is not set');
+      await promisify(execFile)('sh', ['-c', restartMaster], { timeout: 60_000 });
+    },
+  };
+}
+
 async function embeddedMesos(
   scratch: string,
   undo: (() => unknown)[],
   hosts: EmbeddedHost[],
   { hostCount = 2, pingIntervalMs }: DeploymentOptions,
-): Promise<string> {
+): Promise<MesosControls> {
   const master = await EmbeddedMaster.start({
     logger: silentLogger,
     ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
@@ -313,5 +355,22 @@ async function embeddedMesos(
     undo.push(() => host.stop());
   }
   undo.push(() => master.stop());
-  return master.url;
+  return { master: master.url, restartMaster: () => master.restart({ keepRegistry: true }) };
+}
+
+/**
+ * Empty, and on the hosts: below the one that was given, where it comes into being with the first container that has it as a
+ * volume and goes by one more, since this machine may not see it; or in `scratch`.
+ */
+async function sharedDirectory(scratch: string, undo: (() => unknown)[]): Promise<string> {
+  const given = givenMesos?.shared;
+  if (given === undefined) return mkdtempSync(join(scratch, 'shared-'));
+  const name = uniqueName('shared');
+  undo.push(() =>
+    docker(
+      ...['run', '--rm', '--net', 'none', '--entrypoint', 'rm', '--volume', `${given}:/given`],
+      ...[imageUnderTest(), '-rf', `/given/${name}`],
+    ),
+  );
+  return join(given, name);
 }

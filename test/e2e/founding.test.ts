@@ -5,6 +5,7 @@ import { ports } from '../../executor-image/contract.js';
 import { docker } from '../support/docker.js';
 import { getInside, JupyterRecorder } from '../support/inside.js';
 import { connectAgain, cutOff, dropFrom } from '../support/packets.js';
+import { skipElsewhere, testSetting } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 import { Deployment, showLogOnFailure } from './deployment.js';
 
@@ -21,9 +22,9 @@ const schedulerFlags = [
 ];
 
 const needsOwnMesos =
-  process.env['MESOS_MASTER'] === undefined && process.env['MESOS_JUPYTER_TEST_NETWORK'] === undefined
-    ? false
-    : 'cuts hosts and nodes off, which only an embedded Mesos lets it';
+  testSetting('NETWORK') === undefined
+    ? skipElsewhere('cuts hosts and nodes off')
+    : 'cuts nodes off: MESOS_JUPYTER_TEST_NETWORK names a network of others';
 
 describe('a cluster that loses its quorum, and whose nodes the scheduler never reaches', {
   skip: needsOwnMesos,

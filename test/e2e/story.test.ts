@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { docker } from '../support/docker.js';
+import { givenMesos } from '../support/target.js';
 import { waitFor } from '../support/wait.js';
 import { Deployment, showLogOnFailure } from './deployment.js';
 
@@ -43,7 +44,7 @@ describe('a cluster that the scheduler runs on Mesos', () => {
     }
     const tasks = (await cluster.framework())?.tasks ?? [];
     assert.equal(tasks.filter(({ state }) => state === 'TASK_RUNNING').length, 3);
-    if (process.env['MESOS_MASTER'] === undefined) {
+    if (givenMesos === undefined) {
       assert.equal(new Set(tasks.map((task) => task.slave_id)).size, 2, 'spread over both hosts');
     }
   });
