@@ -60,7 +60,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     },
     of('control'),
   );
-  const ssh = new Ssh(task.node, task.addresses, of('ssh'));
+  const ssh = new Ssh(task, of('ssh'));
 
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
@@ -130,11 +130,12 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   await control.listen(credentials);
   const running = new AbortController();
   // etcd needs no key, and the first start is worth a parallel.
-  const duties = [etcd.run(running.signal), directory.run(running.signal), heartbeat.run(running.signal)];
+  const duties = [etcd.run(running.signal), directory.run(running.signal)];
   duties.push(
     ssh.prepare().then(() => {
       phase = '';
-      return ssh.run(running.signal);
+      // Who hears of this node finds its keys on the volume.
+      return Promise.race([ssh.run(running.signal), heartbeat.run(running.signal)]);
     }),
   );
   duties.push(notebook.run(running.signal));

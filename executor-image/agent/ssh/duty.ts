@@ -10,7 +10,11 @@ import type { Log } from '../log.js';
 import { describeEnd, Program } from '../program.js';
 import { onVolume } from '../volume.js';
 import {
+  isEarlier,
+  type KeyOwner,
+  keyFileName,
   type NodeKeys,
+  ownerOf,
   parseNodeKeys,
   renderAuthorizedKeys,
   renderKnownHosts,
@@ -28,25 +32,30 @@ const paths = {
   gathered: `${containerPaths.trusted}/ssh`,
 } as const;
 
-const gatherEveryMs = 2000;
+/** A node that comes is heard of by the directory's watch; this is for when there is no quorum to hear by. */
+const gatherEveryMs = 10_000;
 /** sshd that ended this often without a healthy spell between will not run. */
 const mostEnds = 6;
 
-/** Written aside and renamed, so that a node that gathers never reads half of it; named by node, so that it replaces a dead incarnation's. */
+/** Written aside and renamed, so that a node that gathers never reads half of it. */
 const publishScript = `
 umask 077
-draft=$(mktemp "$1/.$2.XXXXXX")
+cd "$1"
+draft=$(mktemp ".$2.XXXXXX")
 cat > "$draft"
 sync "$draft"
-mv "$draft" "$1/$2"
-sync "$1"
+mv "$draft" "$2"
+sync .
 `;
 
-/** Only what a shell does by itself, so that looking every other second starts one process and no more. */
+const listScript = 'exec ls -1U "$1"';
+const removeScript = 'cd "$1"; shift; exec rm -f -- "$@"';
+
+/** Only what a shell does by itself, so that a look starts one process and no more. */
 const gatherScript = `
 for file in "$1"/node-*; do
   [ -f "$file" ] || continue
-  printf '= %s\\n' "\${file##*/node-}"
+  printf '= %s\\n' "\${file##*/}"
   while read -r line; do printf '%s\\n' "$line"; done < "$file" || :
 done
 `;
@@ -57,8 +66,7 @@ export class Ssh {
   #written = '';
 
   constructor(
-    readonly node: number,
-    readonly addresses: readonly string[],
+    readonly task: KeyOwner & { readonly addresses: readonly string[] },
     readonly log: Log,
   ) {}
 
@@ -66,18 +74,19 @@ export class Ssh {
   async prepare(): Promise<void> {
     await mkdir('/root/.ssh', { recursive: true, mode: 0o700 });
     await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
-    const comment = `node-${this.node}`;
+    const comment = `node-${this.task.node}`;
     for (const path of [paths.hostKey, paths.userKey]) {
       await rm(path, { force: true });
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', path]);
     }
     const keys: NodeKeys = {
-      node: this.node,
+      node: this.task.node,
       hostKey: await publicKeyOf(paths.hostKey),
       userKey: await publicKeyOf(paths.userKey),
     };
     try {
-      await onVolume(publishScript, [paths.gathered, `node-${this.node}`], renderNodeKeys(keys));
+      await onVolume(publishScript, [paths.gathered, keyFileName(this.task)], renderNodeKeys(keys));
+      await this.#removeEarlier();
       await this.#gather();
     } catch (error) {
       throw new NodeEnd(
@@ -85,6 +94,16 @@ export class Ssh {
         `the keys cannot be exchanged over the shared volume: ${messageOf(error)}`,
       );
     }
+  }
+
+  /** Keys of this node's earlier tasks are of no use to anybody any more. */
+  async #removeEarlier(): Promise<void> {
+    const names = (await onVolume(listScript, [paths.gathered])).split('\n');
+    const earlier = names.filter((name) => {
+      const owner = ownerOf(name);
+      return owner?.node === this.task.node && isEarlier(owner, this.task);
+    });
+    if (earlier.length > 0) await onVolume(removeScript, [paths.gathered, ...earlier]);
   }
 
   /** Looks for other nodes' keys now: one of them has just come. */
@@ -134,9 +153,10 @@ export class Ssh {
   }
 
   async #gather(): Promise<void> {
-    const keys = parseGathered(await onVolume(gatherScript, [paths.gathered]), this.addresses.length);
+    const { addresses } = this.task;
+    const keys = parseGathered(await onVolume(gatherScript, [paths.gathered]), addresses.length);
     const authorizedKeys = renderAuthorizedKeys(keys);
-    const knownHosts = renderKnownHosts(keys, this.addresses);
+    const knownHosts = renderKnownHosts(keys, addresses);
     if (this.#written === authorizedKeys + knownHosts) return;
     await replace(paths.authorizedKeys, authorizedKeys, 0o600);
     await replace(paths.knownHosts, knownHosts, 0o644);
@@ -149,19 +169,19 @@ export class Ssh {
   }
 }
 
-/** What the gathering script printed: each node's text under a line `= NUMBER`. */
+/** What the gathering script printed: each task's text under a line `= NAME`. Of each node, its last task's keys count. */
 export function parseGathered(output: string, nodes: number): NodeKeys[] {
-  return output
-    .split(/^= /m)
-    .slice(1)
-    .map((section) => {
-      const [number = '', ...lines] = section.split('\n');
-      return /^\d+$/.test(number) && Number(number) < nodes
-        ? parseNodeKeys(Number(number), lines.join('\n'))
-        : undefined;
-    })
-    .filter((keys) => keys !== undefined)
-    .sort((a, b) => a.node - b.node);
+  const last = new Map<number, { owner: KeyOwner; keys: NodeKeys }>();
+  for (const section of output.split(/^= /m).slice(1)) {
+    const [name = '', ...lines] = section.split('\n');
+    const owner = ownerOf(name);
+    if (owner === undefined || owner.node >= nodes) continue;
+    const keys = parseNodeKeys(owner.node, lines.join('\n'));
+    const other = last.get(owner.node)?.owner;
+    if (keys !== undefined && (other === undefined || isEarlier(other, owner)))
+      last.set(owner.node, { owner, keys });
+  }
+  return [...last.values()].map(({ keys }) => keys).sort((a, b) => a.node - b.node);
 }
 
 /** The key without its comment. */

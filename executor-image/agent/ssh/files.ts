@@ -2,6 +2,34 @@
 import { stableName } from '../../contract.js';
 import { holderName, shiftingName } from '../hosts.js';
 
+/** The task whose keys they are: a node's keys go with its task. */
+export interface KeyOwner {
+  readonly node: number;
+  readonly generation: number;
+  readonly incarnation: number;
+}
+
+/**
+ * The name of a task's keys on the volume. A new name for every task: it is seen at once on all hosts, where a changed content may take
+ * seconds (GlusterFS).
+ */
+export function keyFileName({ node, generation, incarnation }: KeyOwner): string {
+  return `node-${node}.${generation}.${incarnation}`;
+}
+
+/** Undefined for any other name, also that of a file that is being written. */
+export function ownerOf(name: string): KeyOwner | undefined {
+  const match = /^node-(\d{1,9})\.(\d{1,15})\.(\d{1,15})$/.exec(name);
+  if (match === null) return undefined;
+  const [node = 0, generation = 0, incarnation = 0] = match.slice(1).map(Number);
+  return { node, generation, incarnation };
+}
+
+/** Whether `a` is of an earlier task than `b`. */
+export function isEarlier(a: KeyOwner, b: KeyOwner): boolean {
+  return a.generation < b.generation || (a.generation === b.generation && a.incarnation < b.incarnation);
+}
+
 /** A node's public keys, as `ssh-ed25519 AAAA…`. */
 export interface NodeKeys {
   readonly node: number;
