@@ -10,7 +10,7 @@ const cannotRestart =
     ? 'restarts the master: MESOS_MASTER names another Mesos, and MESOS_JUPYTER_TEST_RESTART_MASTER no command for that'
     : false;
 
-/** A Mesos agent that knows its master by address alone looks for a new one when 75 s have passed without a ping. */
+/** A Mesos agent that knows its master by address alone looks for a new one when 75 s have passed without a ping (slave.cpp, pingTimeout). */
 const agentsBackMs = 180_000;
 
 describe('a cluster whose Mesos master is restarted', { skip: cannotRestart }, () => {
