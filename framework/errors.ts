@@ -167,6 +167,22 @@ export const errorTable = {
     cause: 'The cluster was not well in time.',
     cure: 'The message says what was missing. `--log-level debug` shows more; a slow machine wants a longer `--timeout`.',
   },
+  HOST_NOT_READY: {
+    exitCode: 3,
+    cause: 'A host lacks something that a node needs.',
+    cure: 'What `mesos-jupyter host check` prints below each fact that is missing; most of it does `mesos-jupyter host prepare --apply`.',
+  },
+  HOST_WAITS: {
+    exitCode: 3,
+    cause:
+      '`mesos-jupyter host prepare` came upon something that it cannot bring about: another host has to be prepared first, or the operator has to decide.',
+    cure: 'The message says what, what was done, and what is left. Run it again afterwards: it goes on where it stopped. `--wait-s` lets it wait for other hosts.',
+  },
+  HOST_STEP_FAILED: {
+    exitCode: 3,
+    cause: 'A step of `mesos-jupyter host prepare` failed, or changed nothing.',
+    cure: 'The message has the command and its own words, what was done, and what is left. Run it again once the cause is mended.',
+  },
   CLEANUP_FAILED: {
     exitCode: 4,
     cause: 'Not all that `mesos-jupyter local` had made could be removed.',

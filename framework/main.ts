@@ -4,6 +4,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { checkCommand, checkFlags } from './commands/check.js';
 import { confirmDeadCommand } from './commands/confirm-dead.js';
+import { hostCommand, hostCommandNames, hostFlags } from './commands/host.js';
 import { localCommand, localFlags } from './commands/local.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
@@ -13,11 +14,10 @@ import { settingNames } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import { packageVersion } from './local/package.js';
 
-const commandNames = ['local', 'check', 'run', 'status', 'teardown', 'confirm-dead'] as const;
+const commandNames = ['local', 'check', 'run', 'status', 'teardown', 'confirm-dead', 'host'] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
-  ...Object.keys(localFlags).map((name) => `--${name}`),
-  ...Object.keys(checkFlags).map((name) => `--${name}`),
+  ...Object.keys({ ...localFlags, ...checkFlags, ...hostFlags }).map((name) => `--${name}`),
   '--config',
   '--dry-run',
   '--url',
@@ -41,6 +41,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(statusCommand)
     .command(teardownCommand)
     .command(confirmDeadCommand)
+    .command(hostCommand)
     .demandCommand(
       1,
       1,
@@ -76,7 +77,14 @@ function tidy(help: string): string {
 
 /** Puts yargs' words about a wrong command line into ours. */
 function usageError(message: string, args: readonly string[]): CodedError {
-  const unknown = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(', ')[0];
+  const unknowns = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]?.split(', ') ?? [];
+  // With a wrong word after it, yargs takes the flags of "host check" for unknown, too.
+  const part = args[0] === 'host' ? unknowns.find((word) => word === args[1]) : undefined;
+  if (part !== undefined) {
+    const near = didYouMean(part, hostCommandNames);
+    return new CodedError('CONFIG_UNKNOWN', `there is no command "host ${part}".${near}`);
+  }
+  const [unknown] = unknowns;
   const valueless = /^Not enough arguments following: (\S+)$/.exec(message)?.[1];
   if (valueless !== undefined) return new CodedError('CONFIG_INVALID', `--${valueless} is without a value`);
   if (unknown === undefined) return new CodedError('CONFIG_INVALID', message);

@@ -1,13 +1,16 @@
 /** The settings as yargs' options, so that `--help` says what the table says. */
 import type { Argv, Options } from 'yargs';
 import { kebabCase } from './names.js';
-import { type SettingName, settingNames, settingTable } from './settings.js';
+import { type SettingName, schedulerSettingNames, settingTable } from './settings.js';
 
 /**
  * Adds the flags of these settings. Texts all of them: the schema reads and checks them, alike for environment and file;
  * so their types say nothing, and are left out of yargs' own.
  */
-export function addSettingFlags<T>(yargs: Argv<T>, names: readonly SettingName[] = settingNames): Argv<T> {
+export function addSettingFlags<T>(
+  yargs: Argv<T>,
+  names: readonly SettingName[] = schedulerSettingNames,
+): Argv<T> {
   const flags: Record<string, Options> = {};
   for (const name of names) {
     const setting = settingTable[name];

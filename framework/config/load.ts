@@ -45,6 +45,23 @@ export function loadSettings<Name extends SettingName = SettingName>(
   return checkSettings(gatherSettings(sources), sources.env ?? {}, names);
 }
 
+/**
+ * The same settings, of which these have a value, though others may do without.
+ * @throws CodedError CONFIG_INVALID
+ */
+export function demand<Known extends Partial<Settings>, Name extends SettingName & keyof Known>(
+  settings: Known,
+  ...names: readonly Name[]
+): Known & { readonly [Key in Name]-?: NonNullable<Known[Key]> } {
+  const problems = names.filter((name) => settings[name] === undefined).map(notSet);
+  if (problems.length > 0) throw new CodedError('CONFIG_INVALID', problems.join('\n  and '));
+  return settings as Known & { readonly [Key in Name]-?: NonNullable<Known[Key]> };
+}
+
+function notSet(name: SettingName): string {
+  return `${name} is not set: give ${flagOf(name)}, ${variableOf(name)}, or ${name} in the settings file`;
+}
+
 /** Collects without judging values; refuses what no setting is called like. */
 export function gatherSettings({ flags = {}, env = {}, file }: Sources): GivenSettings {
   const path = file ?? env[variableOf('config')];
@@ -148,9 +165,7 @@ export function checkSettings<Name extends SettingName = SettingName>(
     if (result.success) {
       settings[name] = result.data;
     } else if (entry === undefined) {
-      problems.push(
-        `${name} is not set: give ${flagOf(name)}, ${variableOf(name)}, or ${name} in the settings file`,
-      );
+      problems.push(notSet(name));
     } else {
       for (const issue of result.error.issues) {
         problems.push(`${entry.label} ${shown(entry.value, issue.path[0])} ${issue.message}`);

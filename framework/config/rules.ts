@@ -68,6 +68,20 @@ const pair =
       ? { setting, other, message: `is given without ${other}: give both or neither` }
       : undefined;
 
+const arbiterIsTheThirdBrick: Rule = ({ arbiter, hosts }) => {
+  if (arbiter === undefined || hosts === undefined) return undefined;
+  const breach = (message: string): Breach => ({ setting: 'arbiter', other: 'hosts', message });
+  if (hosts.length < 3) return breach(`is given, but there are ${hosts.length} hosts: it takes three`);
+  return hosts.slice(0, 3).includes(arbiter)
+    ? undefined
+    : breach(`is none of the first three hosts, on which bricks lie: ${hosts.slice(0, 3).join(', ')}`);
+};
+
+const parentIsGivenWhereItIsUsed: Rule = ({ networkDriver, networkParent }) =>
+  (networkDriver === 'macvlan' || networkDriver === 'ipvlan') && networkParent === undefined
+    ? { setting: 'networkDriver', other: 'networkParent', message: 'is given without networkParent' }
+    : undefined;
+
 const storeSettingsHaveAStore: Rule = (settings) => {
   const names = ['storeCaFile', 'storeCertFile', 'storeUser'] as const;
   const given = names.find((name) => settings[name] !== undefined);
@@ -86,4 +100,6 @@ export const rules: readonly Rule[] = [
   pair('storeUser', 'storePasswordFile'),
   pair('storePasswordFile', 'storeUser'),
   storeSettingsHaveAStore,
+  arbiterIsTheThirdBrick,
+  parentIsGivenWhereItIsUsed,
 ];

@@ -14,7 +14,11 @@ import { parseStoreUrl } from './store-url.js';
 /** How a text, from a flag or from the environment, becomes the value that the schema checks. */
 export type SettingKind = 'text' | 'number' | 'list' | 'parameters';
 
-export const settingGroups = ['Mesos', 'Nodes', 'Notebook', 'Behaviour', 'Web'] as const;
+export const settingGroups = ['Mesos', 'Nodes', 'Notebook', 'Behaviour', 'Web', 'Hosts'] as const;
+
+/** How the Docker network comes about; docs/hosts.md says what each keeps and loses. */
+export const networkDrivers = ['calico', 'bridge', 'macvlan', 'ipvlan'] as const;
+export type NetworkDriver = (typeof networkDrivers)[number];
 export type SettingGroup = (typeof settingGroups)[number];
 
 export interface Setting<Schema extends z.ZodType = z.ZodType> {
@@ -142,6 +146,21 @@ const ips = z
         `has ${list.length} addresses: give 1, 3, 5 or 7, one a node (an even number bears no more failures than one less, and etcd wants a majority)`,
       );
     }
+  });
+
+const hosts = z
+  .array(z.string('is not a list of hosts').trim(), 'is not a list of hosts')
+  .min(1, 'is empty')
+  .superRefine((list, context) => {
+    for (const host of list) {
+      if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host)) {
+        context.addIssue(`has "${host}", which is neither an IPv4 address nor a host name`);
+      } else if (host === 'localhost' || host.startsWith('127.')) {
+        context.addIssue(`has ${host}, by which other hosts do not reach this one`);
+      }
+    }
+    const twice = list.find((host, index) => list.indexOf(host) !== index);
+    if (twice !== undefined) context.addIssue(`has ${twice} twice`);
   });
 
 /** A week: longer than a long weekend with the scheduler down, after which Mesos ends the tasks. */
@@ -558,10 +577,91 @@ export const settingTable = {
     underMarathon: '$PORT0',
     schema: whole(0).max(65_535, 'is more than 65535').default(8475),
   }),
+  hosts: setting({
+    kind: 'list',
+    group: 'Hosts',
+    takes: 'HOST,HOST,HOST',
+    help: 'the hosts that nodes run on, by addresses or names under which they reach one another',
+    more: 'The same list, in the same order, on every host. The first makes the GlusterFS volume; its bricks lie on the first three.',
+    schema: hosts.optional(),
+  }),
+  volume: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'NAME',
+    help: 'the GlusterFS volume',
+    schema: text('a name')
+      .regex(/^[A-Za-z0-9_-]+$/, 'may have letters, digits, "_" and "-" only')
+      .default('glustervol'),
+  }),
+  brick: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'DIR',
+    help: "the volume's brick on every host: a directory below a file system of its own",
+    schema: absolutePath('a directory').default('/data/glusterfs/brick'),
+  }),
+  arbiter: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'HOST',
+    help: 'host whose brick holds names only, no data: replica 2 + arbiter in place of replica 3',
+    defaultText: 'none',
+    schema: text('a host').optional(),
+  }),
+  networkDriver: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'DRIVER',
+    help: `how the Docker network is made where it is not there: ${networkDrivers.join(', ')}`,
+    more: '[hosts.md](hosts.md#the-network) says what each keeps and loses.',
+    schema: z.enum(networkDrivers, `is not one of ${networkDrivers.join(', ')}`).default('calico'),
+  }),
+  networkParent: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'INTERFACE',
+    help: "this host's interface that macvlan or ipvlan is made on",
+    schema: text('an interface')
+      .regex(/^[^\s/]{1,15}$/, 'is not the name of an interface')
+      .optional(),
+  }),
+  networkGateway: setting({
+    kind: 'text',
+    group: 'Hosts',
+    takes: 'IP',
+    help: "the subnet's router, for macvlan and ipvlan",
+    defaultText: "the subnet's first address",
+    schema: text('an address')
+      .refine((value) => parseAddress(value) !== undefined, 'is not an IPv4 address')
+      .optional(),
+  }),
+  admit: setting({
+    kind: 'list',
+    group: 'Hosts',
+    takes: 'CIDR,…',
+    help: "networks that Calico lets in to the nodes' Jupyter and node agents, beside the hosts",
+    more: 'Those of browsers, and of a scheduler that runs on none of the hosts.',
+    defaultText: 'none',
+    schema: z
+      .array(
+        z
+          .string('is not a list of networks')
+          .trim()
+          .refine((value) => parseNetwork(value) !== undefined, 'is not a network such as 10.0.0.0/8'),
+        'is not a list of networks',
+      )
+      .default([]),
+  }),
 } as const;
 
 export type SettingName = keyof typeof settingTable;
 export const settingNames = Object.keys(settingTable) as readonly SettingName[];
+
+const isOfHosts = (name: SettingName): boolean => settingTable[name].group === 'Hosts';
+/** What prepares hosts, and matters to no scheduler. */
+export const hostSettingNames = settingNames.filter(isOfHosts);
+export const schedulerSettingNames = settingNames.filter((name) => !isOfHosts(name));
 
 type Table = typeof settingTable;
 type Shape = { [Name in SettingName]: Table[Name]['schema'] };

@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Sees each line of output as it comes. */
   readonly onLine?: (line: string) => void;
+  /** What the program reads; nothing by default. */
+  readonly input?: string;
   /** Gets all the output. */
   readonly logFile?: string;
 }
@@ -25,12 +27,15 @@ export interface Finished {
   readonly output: string;
 }
 
+/** What a program that was killed may take until it is gone. */
+const goingMs = 1_000;
+
 /** Enough for any message, and for the answers of `docker … inspect`. */
 const keptCharacters = 4_000_000;
 
 /** Runs a program to its end. Rejects only when interrupted: a failure is a status. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { signal, timeoutMs, onLine, logFile } = options;
+  const { signal, timeoutMs, onLine, logFile, input = '' } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(interrupted());
     const log: WriteStream | undefined =
@@ -40,14 +45,18 @@ export function run(command: string, args: readonly string[], options: RunOption
     // A process group of its own: Ctrl-C in a terminal reaches us alone, and we decide what it ends.
     const child = spawn(command, args, {
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    // A program that ends without reading closes it.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
     let stdout = '';
     let output = '';
     let partial = '';
     let late = false;
+    let givenUp: NodeJS.Timeout | undefined;
     const keep = (text: string, chunk: string) => (text + chunk).slice(-keptCharacters);
     const take = (chunk: string) => {
       output = keep(output, chunk);
@@ -77,9 +86,21 @@ export function run(command: string, args: readonly string[], options: RunOption
         : setTimeout(() => {
             late = true;
             end('SIGKILL');
+            // A process that waits in the kernel, for a dead mount say, is not ended by that: it is left behind.
+            givenUp = setTimeout(() => {
+              for (const stream of [child.stdout, child.stderr]) stream.destroy();
+              child.unref();
+              settle(null);
+            }, goingMs);
           }, timeoutMs);
-    const settle = (status: number) => {
+    let isSettled = false;
+    const settle = (ended: number | null) => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
+      clearTimeout(givenUp);
+      if (late) take(`\n${command} took longer than ${(timeoutMs ?? 0) / 1000} s\n`);
+      const status = late ? 137 : (ended ?? 128);
       signal?.removeEventListener('abort', onAbort);
       log?.end();
       if (signal?.aborted) reject(interrupted());
@@ -89,10 +110,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       take(`${command}: ${error.code === 'ENOENT' ? 'not found' : error.message}\n`);
       settle(127);
     });
-    child.on('close', (status) => {
-      if (late) take(`\n${command} took longer than ${(timeoutMs ?? 0) / 1000} s\n`);
-      settle(late ? 137 : (status ?? 128));
-    });
+    child.on('close', settle);
   });
 }
 

@@ -76,7 +76,7 @@ type Probe =
   | { readonly kind: 'forbidden'; readonly reason: string }
   | { readonly kind: 'silent'; readonly reason: string };
 
-async function probeEngine(): Promise<Probe> {
+export async function probeEngine(): Promise<Probe> {
   if (findProgram('docker') === undefined) return { kind: 'silent', reason: 'there is no docker command' };
   const { status, stdout, output } = await run('docker', ['version', '--format', '{{.Server.Version}}'], {
     timeoutMs: probeTimeoutMs,
@@ -128,7 +128,7 @@ async function installDocker(terminal: Terminal): Promise<void> {
  */
 export async function aptInstall(
   packages: readonly string[],
-  code: 'DOCKER_INSTALL_FAILED' | 'IMAGE_BUILD_FAILED',
+  code: 'DOCKER_INSTALL_FAILED' | 'IMAGE_BUILD_FAILED' | 'HOST_STEP_FAILED',
   terminal: Terminal,
 ): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };

@@ -26,6 +26,14 @@ const leftAtDefault = [
   'storePasswordFile',
   'httpAddress',
   'httpPort',
+  'hosts',
+  'volume',
+  'brick',
+  'arbiter',
+  'networkDriver',
+  'networkParent',
+  'networkGateway',
+  'admit',
 ] as const;
 /** What may be given, and is made or chosen otherwise. */
 const optional = ['image', 'shared', 'subnet'] as const;

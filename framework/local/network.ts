@@ -120,17 +120,22 @@ function bitCount(mask: number): number {
   return mask.toString(2).replaceAll('0', '').length;
 }
 
-interface DockerNetwork {
+/** What `docker network inspect` says of one, as far as anybody here asks. */
+export interface DockerNetwork {
   readonly Name: string;
   readonly Driver: string;
   readonly Labels: Readonly<Record<string, string>> | null;
-  readonly IPAM: { readonly Config: readonly { readonly Subnet?: string }[] | null };
+  readonly IPAM: {
+    readonly Driver: string;
+    readonly Config: readonly { readonly Subnet?: string }[] | null;
+  };
+  readonly Options: Readonly<Record<string, string>> | null;
   readonly Containers: Readonly<
     Record<string, { readonly Name: string; readonly IPv4Address: string }>
   > | null;
 }
 
-async function dockerNetworks(): Promise<DockerNetwork[]> {
+export async function dockerNetworks(): Promise<DockerNetwork[]> {
   const ids = (await mustRun('DOCKER_FAILED', 'docker', ['network', 'ls', '--quiet']))
     .split(/\s+/)
     .filter(Boolean);
@@ -140,7 +145,7 @@ async function dockerNetworks(): Promise<DockerNetwork[]> {
   return JSON.parse(stdout === '' ? '[]' : stdout) as DockerNetwork[];
 }
 
-function subnetsOf(network: DockerNetwork): string[] {
+export function subnetsOf(network: DockerNetwork): string[] {
   return (network.IPAM.Config ?? []).flatMap(({ Subnet }) =>
     Subnet !== undefined && parseNetwork(Subnet) !== undefined ? [Subnet] : [],
   );

@@ -44,6 +44,14 @@ const blocks = ['198.51.100', '10.213.1'].flatMap((range) =>
   [0, 64, 128, 192].map((first) => ({ range, first, subnet: `${range}.${first}/26` })),
 );
 
+/** A range that nothing of this machine is on, for a network that a test makes by itself. */
+export async function freeTestRange(): Promise<Pick<TestNetwork, 'subnet' | 'address'>> {
+  const taken = [...hostNetworks(), ...(await reachedHosts())];
+  const free = blocks.find(({ subnet }) => overlapping(subnet, taken) === undefined);
+  if (free === undefined) throw new Error(`none of ${blocks.map(({ subnet }) => subnet).join(', ')} is free`);
+  return { subnet: free.subnet, address: (host) => `${free.range}.${free.first + host}` };
+}
+
 /** Makes a bridge network with a /26 that overlaps nothing that this machine is on or talks to. */
 export async function createTestNetwork(prefix: string): Promise<TestNetwork> {
   const name = uniqueName(prefix);

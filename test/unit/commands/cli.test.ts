@@ -132,6 +132,36 @@ describe('the command line', { concurrency: 2 }, () => {
     ['no command', [], 'CONFIG_INVALID', /give a command: local, check, run, status, teardown/],
     ['an unknown command', ['lokal'], 'CONFIG_UNKNOWN', /no command "lokal"\. Did you mean local\?/],
     [
+      'an unknown word after host',
+      ['host', 'chek', '--hosts=a'],
+      'CONFIG_UNKNOWN',
+      /no command "host chek"\. Did you mean check\?/,
+    ],
+    [
+      'a host command without its hosts',
+      ['host', 'check', '--shared=/s', '--subnet=192.0.2.0/24'],
+      'CONFIG_INVALID',
+      /^mesos-jupyter: CONFIG_INVALID: hosts is not set: give --hosts/,
+    ],
+    [
+      'an arbiter without a third host',
+      ['host', 'check', '--hosts=a,b', '--arbiter=b', '--shared=/s', '--subnet=192.0.2.0/24'],
+      'CONFIG_INVALID',
+      /there are 2 hosts: it takes three/,
+    ],
+    [
+      'a part that there is not',
+      ['host', 'prepare', '--only=x', '--hosts=a', '--shared=/s', '--subnet=192.0.2.0/24'],
+      'CONFIG_INVALID',
+      /neither volume nor network/,
+    ],
+    [
+      'macvlan without its interface',
+      ['host', 'prepare', '--network-driver=macvlan', '--hosts=a', '--shared=/s', '--subnet=192.0.2.0/24'],
+      'CONFIG_INVALID',
+      /given without networkParent/,
+    ],
+    [
       'an unknown flag',
       runWith('--mastre=x'),
       'CONFIG_UNKNOWN',
