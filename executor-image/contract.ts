@@ -53,7 +53,7 @@ export const ports = {
  * 128 to 165 (signals), so that a "Container exited with status N" with one of these proves that our program ended.
  */
 export const exitCodes = {
-  /** The environment is not one that this node agent understands (missing, malformed, another contract version). */
+  /** The environment is not one that this node agent understands: missing or malformed. */
   badEnvironment: 64,
   /** None of the container's addresses is the one that its node should have. */
   addressNotMine: 65,
@@ -71,6 +71,12 @@ export const exitCodes = {
   numberTaken: 71,
   /** A higher generation's file appeared on the volume: this generation is past. */
   generationPast: 72,
+  /** Nobody watches the container any more: its executor's health checks have ended. Its successor needs its address. */
+  orphan: 73,
+  /** The shared volume's mount is dead in this container, and only a new one sees the host's new mount. */
+  mountDead: 74,
+  /** The scheduler speaks another version of the contract: it and the image are not of one release. */
+  otherContract: 75,
 } as const;
 
 export type ExitCodeName = keyof typeof exitCodes;
@@ -112,6 +118,8 @@ export interface TaskEnvironment {
   warmStandby: boolean;
   /** The task's share of CPUs; kernels' thread pools are set to it. */
   cpus: number;
+  /** Whether the task has a health check, so that its absence means that nobody watches the container any more. */
+  healthChecks: boolean;
   /** Fingerprint of the scheduler's public key (`fingerprintOf`): control calls are taken from it alone. */
   schedulerKey: string;
   /** winston's level for the node agent's log. */
@@ -136,6 +144,7 @@ const variables = {
   volumeType: 'MJ_VOLUME_TYPE',
   warmStandby: 'MJ_WARM_STANDBY',
   cpus: 'MJ_CPUS',
+  healthChecks: 'MJ_HEALTH_CHECKS',
   schedulerKey: 'MJ_SCHEDULER_KEY',
   logLevel: 'MJ_LOG_LEVEL',
 } as const;
@@ -157,14 +166,22 @@ export function writeTaskEnvironment(task: TaskEnvironment): Record<string, stri
     [variables.volumeType]: task.volumeType,
     [variables.warmStandby]: task.warmStandby ? 'on' : 'off',
     [variables.cpus]: String(task.cpus),
+    [variables.healthChecks]: task.healthChecks ? 'due' : 'none',
     [variables.schedulerKey]: task.schedulerKey,
     [variables.logLevel]: task.logLevel,
   };
 }
 
-/** Says which variable is wrong and why; the node agent prints it and ends with `badEnvironment`. */
+/** Says which variable is wrong and why; the node agent prints it and ends with `code`. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
+
+  constructor(
+    message: string,
+    readonly code: 'badEnvironment' | 'otherContract' = 'badEnvironment',
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -206,6 +223,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   if (version !== contractVersion) {
     throw new EnvironmentError(
       `the scheduler speaks contract version ${version}, this image ${contractVersion}: use an image and a scheduler of one release`,
+      'otherContract',
     );
   }
   const addresses = text(variables.addresses).split(',');
@@ -230,6 +248,10 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   if (!/^\/(.*\/)?$/.test(basePath)) {
     throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
   }
+  const healthChecks = text(variables.healthChecks);
+  if (healthChecks !== 'due' && healthChecks !== 'none') {
+    throw new EnvironmentError(`${variables.healthChecks} is "${healthChecks}", not due or none`);
+  }
   const schedulerKey = text(variables.schedulerKey);
   if (!/^SHA256:[A-Za-z0-9+/]{43}=$/.test(schedulerKey)) {
     throw new EnvironmentError(
@@ -250,6 +272,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     volumeType: textOrEmpty(variables.volumeType),
     warmStandby: onOrOff(variables.warmStandby),
     cpus: number(variables.cpus, 0),
+    healthChecks: healthChecks === 'due',
     schedulerKey,
     logLevel: text(variables.logLevel),
   };

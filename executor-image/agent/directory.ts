@@ -17,6 +17,8 @@ export interface ClusterView {
   /** Nodes with a live heartbeat, in order of address. */
   readonly live: readonly NodeRecord[];
   readonly holder?: NodeRecord;
+  /** The node that has the lock to leave. */
+  readonly leaver?: NodeRecord;
   /** Whether earlier generations are fenced off: nobody may take the notebook before. */
   readonly fenced: boolean;
 }
@@ -27,6 +29,7 @@ export const keys = {
   heartbeats: '/nodes/',
   notebook: '/notebook',
   fenced: '/fenced',
+  leaver: '/leaver',
 } as const;
 
 /** Also without any event, in case a watch has died unnoticed. */
@@ -118,16 +121,23 @@ export class Directory {
     const answer = await this.etcd.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
     const live: NodeRecord[] = [];
     let holder: NodeRecord | undefined;
+    let leaver: NodeRecord | undefined;
     let fenced = false;
     for (const { key, value } of answer.kvs) {
       if (key.toString() === keys.fenced) fenced = true;
       const record = parseRecord(value.toString());
       if (record === undefined) continue;
       if (key.toString() === keys.notebook) holder = record;
+      else if (key.toString() === keys.leaver) leaver = record;
       else if (key.toString().startsWith(keys.heartbeats)) live.push(record);
     }
     live.sort((a, b) => compareAddresses(a.address, b.address));
-    const view: ClusterView = holder === undefined ? { live, fenced } : { live, holder, fenced };
+    const view: ClusterView = {
+      live,
+      ...(holder === undefined ? {} : { holder }),
+      ...(leaver === undefined ? {} : { leaver }),
+      fenced,
+    };
     const changed = JSON.stringify(view) !== JSON.stringify(this.view);
     this.view = view;
     this.onRead(view, changed);

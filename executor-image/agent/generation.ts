@@ -41,26 +41,44 @@ export async function listTrusted(timeoutMs: number): Promise<string[]> {
 
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** GlusterFS shows its translators below a mount; other file systems have no such directory, and a pattern that fits nothing. */
+/**
+ * GlusterFS shows its translators below a mount; other file systems have no such directory, and a pattern that fits nothing.
+ * Where the list fails the look fails, but for a dead mount, which it tells.
+ */
 const lookScript = `
-ls -1U "$1"
-for translator in "$2"/.meta/graphs/active/*-write-behind; do
-  if [ -e "$translator" ]; then echo "$3"; fi
+trusted=$1 shared=$2 write_behind=$3 dead=$4
+if ! ls -1U "$trusted"; then
+  /usr/bin/python3 -SE /opt/mesos-jupyter/mount_is_dead.py "$shared" && echo "$dead"
+  exit
+fi
+for translator in "$shared"/.meta/graphs/active/*-write-behind; do
+  if [ -e "$translator" ]; then echo "$write_behind"; fi
 done
 `;
-/** No name of a file that a directory lists. */
-const writeBehindMark = './write-behind';
+/** No names of files that a directory lists. */
+const marks = { writeBehind: './write-behind', dead: './dead' } as const;
 
-/**
- * What a look finds: names in the trusted directory, and whether the mount holds writes back. With GlusterFS' write-behind on,
- * lines of a frozen or killed writer land after another has taken over (FACTS, GlusterFS 1).
- */
-export async function look(timeoutMs: number): Promise<{ names: string[]; writesBehind: boolean }> {
+/** What a look finds. */
+export interface Findings {
+  /** Names in the trusted directory. */
+  readonly names: string[];
+  /**
+   * Whether the mount holds writes back: with GlusterFS' write-behind on, lines of a frozen or killed writer land after another
+   * has taken over (FACTS, GlusterFS 1).
+   */
+  readonly writesBehind: boolean;
+  /** Whether the mount's process is gone, so that nothing heals it in this container. */
+  readonly isDead: boolean;
+}
+
+export async function look(timeoutMs: number): Promise<Findings> {
   const { trusted, shared } = containerPaths;
-  const lines = linesOf(await onVolume(lookScript, [trusted, shared, writeBehindMark], '', timeoutMs));
+  const args = [trusted, shared, marks.writeBehind, marks.dead];
+  const lines = linesOf(await onVolume(lookScript, args, '', timeoutMs));
   return {
-    names: lines.filter((line) => line !== writeBehindMark),
-    writesBehind: lines.includes(writeBehindMark),
+    names: lines.filter((line) => line !== marks.writeBehind && line !== marks.dead),
+    writesBehind: lines.includes(marks.writeBehind),
+    isDead: lines.includes(marks.dead),
   };
 }
 

@@ -1,5 +1,5 @@
 /** A lease on the own member, renewed by calls of our own: etcd3 tells of a lost one after up to twice its TTL only. */
-import type { IRequestOp } from 'etcd3';
+import type { ICompare, IRequestOp } from 'etcd3';
 import { bootClockMs } from './clock.js';
 import type { ClientSource } from './etcd/client.js';
 
@@ -52,15 +52,22 @@ export class Lease {
     }
   }
 
-  /** Creates `key` on this lease unless it is there, and only if `required` is; says whether it was created. */
-  async createKey(key: string, value: string, required: string): Promise<boolean> {
+  /** Creates `key` on this lease unless it is there, and only if all of `required` are; says whether it was created. */
+  async createKey(key: string, value: string, ...required: readonly string[]): Promise<boolean> {
     const put: IRequestOp = {
       request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: this.id },
     };
     const { succeeded } = await this.source.client.kv.txn({
       compare: [
         { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 },
-        { result: 'Greater', target: 'Create', key: Buffer.from(required), create_revision: 0 },
+        ...required.map(
+          (name): ICompare => ({
+            result: 'Greater',
+            target: 'Create',
+            key: Buffer.from(name),
+            create_revision: 0,
+          }),
+        ),
       ],
       success: [put],
     });

@@ -20,6 +20,7 @@ export class Looks {
   #firstSeenAtMs: number | undefined;
   #trouble: string | undefined;
   #lookingSinceMs: number | undefined;
+  #isDead = false;
 
   constructor(
     readonly generation: number,
@@ -63,6 +64,11 @@ export class Looks {
     return this.#trouble;
   }
 
+  /** Whether the last look found the mount dead. */
+  get mountIsDead(): boolean {
+    return this.#isDead;
+  }
+
   /** @throws NodeEnd `generationPast` when another generation was founded after this one. */
   async run(signal: AbortSignal): Promise<void> {
     const everyMs = Math.min(3000, this.#limitMs / 10);
@@ -78,7 +84,9 @@ export class Looks {
     this.#lookingSinceMs = startedAtMs;
     try {
       // One that hangs is given up while there is time for others: it may be stuck where they are not.
-      const { names, writesBehind } = await look(this.#limitMs / 3);
+      const { names, writesBehind, isDead } = await look(this.#limitMs / 3);
+      this.#isDead = isDead;
+      if (isDead) throw new Error("the mount is dead: the host's process that served it has ended");
       const sight = sightOf(names, this.generation);
       if (sight.kind === 'past') {
         throw new NodeEnd(

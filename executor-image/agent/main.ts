@@ -10,7 +10,7 @@ function readEnvironment(): TaskEnvironment {
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     createLog('error').error(error.message);
-    process.exit(exitCodes.badEnvironment);
+    process.exit(exitCodes[error.code]);
   }
 }
 

@@ -1,13 +1,18 @@
 /** The node agent's HTTP: `/livez`, `/readyz`, `/status`. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type NodeStatus, ports } from '../contract.js';
+import { isHealthCheck } from './orphan.js';
 
-/** Serves what `read` says, on all addresses: Mesos' health check comes from 127.0.0.1 in the container. */
-export function serveStatus(read: () => NodeStatus): Promise<Server> {
+/**
+ * Serves what `read` says, on all addresses: Mesos' health check comes from 127.0.0.1 in the container.
+ * @param onHealthCheck called at each of these
+ */
+export function serveStatus(read: () => NodeStatus, onHealthCheck: () => void): Promise<Server> {
   const server = createServer((request, response) => {
     const status = read();
     switch (request.method === 'GET' || request.method === 'HEAD' ? request.url : undefined) {
       case '/livez':
+        if (isHealthCheck(request.socket.remoteAddress)) onHealthCheck();
         // Would a restart help? Not while this answers: a node that waits for a quorum is alive.
         return answer(response, 200, { alive: true });
       case '/readyz':

@@ -5,7 +5,7 @@ import { contractVersion, type NodeStatus, type TaskEnvironment } from '../contr
 import { bootIdOfHost, sleep } from './clock.js';
 import { Control } from './control.js';
 import { Directory, type NodeRecord } from './directory.js';
-import { messageOf } from './errors.js';
+import { messageOf, NodeEnd } from './errors.js';
 import { hexId } from './etcd/client.js';
 import { EtcdMember } from './etcd/member.js';
 import { Fence } from './fence.js';
@@ -14,8 +14,10 @@ import { Heartbeat } from './heartbeat.js';
 import { writeHosts } from './hosts.js';
 import { ownAddress } from './identity.js';
 import { Leadership } from './leadership.js';
+import { type Cause, Leaving } from './leaving.js';
 import { Looks } from './looks.js';
 import { Notebook } from './notebook.js';
+import { ExecutorWatch, orphanAfterTicks } from './orphan.js';
 import { revokeLeasesOf } from './revocation.js';
 import { Ssh } from './ssh/duty.js';
 import { serveStatus } from './status.js';
@@ -61,6 +63,18 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     of('control'),
   );
   const ssh = new Ssh(task, of('ssh'));
+  const executor = new ExecutorWatch(task.healthChecks);
+  const leaving = new Leaving(
+    self,
+    task.addresses.length,
+    etcd,
+    directory,
+    () => {
+      executor.tick();
+      return causeToLeave(executor, looks);
+    },
+    of('leaving'),
+  );
 
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
@@ -82,7 +96,11 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       uptimeS: Math.round((performance.now() - startedAt) / 1000),
       ready,
       reason:
-        phase || reasonOf(etcd, heartbeat, looks) || (view?.fenced === false && fence.reason) || etcd.reason,
+        phase ||
+        leaving.reason ||
+        reasonOf(etcd, heartbeat, looks) ||
+        (view?.fenced === false && fence.reason) ||
+        etcd.reason,
       etcd: {
         role,
         ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
@@ -120,7 +138,10 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     leadership.nudge();
   };
 
-  const status = await serveStatus(readStatus);
+  const running = new AbortController();
+  const status = await serveStatus(readStatus, () => executor.checked());
+  // From the start: checks are due from then on.
+  const left = leaving.run(running.signal);
   const volumeType = await prepareVolume(task);
   log.info(`the shared volume is there (${volumeType})`);
   const isFounder = task.founders[task.node] === task.taskId;
@@ -128,7 +149,6 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   phase = 'making keys';
   await credentials.open(authority);
   await control.listen(credentials);
-  const running = new AbortController();
   // etcd needs no key, and the first start is worth a parallel.
   const duties = [etcd.run(running.signal), directory.run(running.signal)];
   duties.push(
@@ -142,13 +162,17 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   duties.push(leadership.run(running.signal), looks.run(running.signal), fence.run(running.signal));
   duties.push(credentials.run(running.signal));
 
-  await Promise.race([...duties, stopped])
-    .then(() => takeDown())
+  const end = await Promise.race([left, ...duties, stopped])
+    .then(async (first) => {
+      await takeDown();
+      return first instanceof NodeEnd ? first : undefined;
+    })
     .catch(async (error) => {
       // The node ends with that error's code whatever else fails; Jupyter must not outlive its keeper.
       await within(3000, 'the end of Jupyter', notebook.kill('the node agent ends'));
       throw error;
     });
+  if (end !== undefined) throw end;
 
   /** About 6 s at the most, of the 10 s that Mesos leaves between SIGTERM and SIGKILL. */
   async function takeDown(): Promise<void> {
@@ -167,6 +191,16 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     const tooLong = sleep(ms).then(() => Promise.reject(new Error(`took longer than ${ms / 1000} s`)));
     await Promise.race([work, tooLong]).catch((error) => log.warn(`${what}: ${messageOf(error)}`));
   }
+}
+
+/** Why this node cannot stay. */
+function causeToLeave(executor: ExecutorWatch, looks: Looks): Cause | undefined {
+  if (executor.isGone) {
+    const why = `no health check came for ${orphanAfterTicks} s, so that nobody watches this container`;
+    return { code: 'orphan', why };
+  }
+  if (looks.mountIsDead) return { code: 'mountDead', why: looks.trouble ?? 'the mount is dead' };
+  return undefined;
 }
 
 /** What is not as it should be, in one sentence; empty when all is well. */

@@ -40,6 +40,7 @@ export function taskInfoFor(
     volumeType: settings.sharedVolumeType ?? '',
     warmStandby: settings.warmStandby === 'on',
     cpus: settings.cpus,
+    healthChecks: true,
     schedulerKey,
     logLevel: settings.logLevel,
   });

@@ -25,6 +25,8 @@ interface TestClusterOptions {
   readonly size?: number;
   readonly lookLimitS?: number;
   readonly warmStandby?: boolean;
+  /** Whether nodes expect an executor's health checks, which a test then makes. */
+  readonly healthChecks?: boolean;
   /** Where a node's containers find the shared directory; without it they have the directory itself. */
   readonly mountOf?: (shared: string, node: number) => string;
 }
@@ -83,6 +85,7 @@ export class TestCluster extends ClusterAccess {
       volumeType: '',
       warmStandby: this.options.warmStandby ?? true,
       cpus: 1,
+      healthChecks: this.options.healthChecks ?? false,
       schedulerKey: schedulerKey.fingerprint,
       logLevel: 'debug',
     };

@@ -52,6 +52,7 @@ describe('a container that is started wrongly ends with a clear error', () => {
     volumeType: '',
     warmStandby: true,
     cpus: 1,
+    healthChecks: false,
     schedulerKey: schedulerKey.fingerprint,
     logLevel: 'info',
   });
@@ -89,7 +90,7 @@ describe('a container that is started wrongly ends with a clear error', () => {
 
   test('with an environment of another contract version', async () => {
     const [code, log] = await ends({ env: { ...writeTaskEnvironment(task()), MJ_CONTRACT_VERSION: '99' } });
-    assert.equal(code, exitCodes.badEnvironment);
+    assert.equal(code, exitCodes.otherContract);
     assert.match(log, /contract version 99/);
   });
 

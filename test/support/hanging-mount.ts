@@ -30,12 +30,22 @@ export class HangingMount {
     this.daemon.kill('SIGCONT');
   }
 
+  /** The mount is dead then, though its path is still there. */
+  async die(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
   async remove(): Promise<void> {
     this.goOn();
-    const ended = once(this.daemon, 'exit');
     execFileSync('umount', ['-l', this.path]);
-    this.daemon.kill('SIGTERM');
-    await ended;
+    await this.#end('SIGTERM');
     rmSync(this.path, { recursive: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.daemon.exitCode !== null || this.daemon.signalCode !== null) return;
+    const ended = once(this.daemon, 'exit');
+    this.daemon.kill(signal);
+    await ended;
   }
 }

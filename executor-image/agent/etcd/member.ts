@@ -103,6 +103,11 @@ export class EtcdMember implements ClientSource {
     return this.standing.role === 'leader' || this.standing.role === 'follower';
   }
 
+  /** Whether this member votes, as far as is known: also while there is no leader. */
+  get isVoter(): boolean {
+    return this.#isVoter;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     await mkdir(home, { recursive: true, mode: 0o700 });
     let backoff = noBackoff;

@@ -27,6 +27,7 @@ const task: TaskEnvironment = {
   volumeType: '',
   warmStandby: true,
   cpus: 0.5,
+  healthChecks: true,
   schedulerKey: `SHA256:${'Ab0+/'.repeat(8)}abc=`,
   logLevel: 'info',
 };
@@ -74,13 +75,17 @@ describe('the environment of a task', () => {
       { MJ_SCHEDULER_KEY: 'SHA256:abc' },
       /MJ_SCHEDULER_KEY is "SHA256:abc", which is no/,
     ],
+    ['health checks that may be', { MJ_HEALTH_CHECKS: 'yes' }, /MJ_HEALTH_CHECKS is "yes", not due or none/],
     ['no task', { MJ_TASK_ID: '' }, /MJ_TASK_ID is not set/],
   ] as const) {
     test(`is refused with ${what}, by name`, () => {
       const env: Record<string, string | undefined> = { ...writeTaskEnvironment(task), ...change };
       assert.throws(
         () => readTaskEnvironment(env),
-        (error) => error instanceof EnvironmentError && message.test(error.message),
+        (error) =>
+          error instanceof EnvironmentError &&
+          message.test(error.message) &&
+          error.code === (what === 'another version' ? 'otherContract' : 'badEnvironment'),
       );
     });
   }
