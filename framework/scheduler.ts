@@ -455,8 +455,9 @@ class RunningScheduler implements Scheduler {
         if (phase.kind !== 'running' || task === undefined) return;
         const status = await askNode(record.addresses[number] ?? '');
         // Its address may be another container's.
-        if (status?.taskId === task.id && status.bootId)
-          this.#enqueue({ kind: 'nodeTold', taskId: task.id, bootId: status.bootId });
+        if (status?.taskId !== task.id || !status.bootId) return;
+        const { taskId, bootId, contractVersion } = status;
+        this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion });
       }),
     );
   }

@@ -116,7 +116,7 @@ function take(turn: Turn, event: ClusterEvent): void {
     case 'explained':
       return explained(turn, event.taskId, event.stderr);
     case 'nodeTold':
-      return nodeTold(turn, event.taskId, event.bootId);
+      return nodeTold(turn, event);
     case 'confirmedDead':
       return confirmedDead(turn, event.taskId);
     case 'caShown':

@@ -1,5 +1,10 @@
 /** How tasks end: which states are an end, what an end says, and whether it proves that the container is gone. */
-import { exitCodeName, exitCodes } from '../../executor-image/contract.js';
+import {
+  contractVersion,
+  type ExitCodeName,
+  exitCodeName,
+  exitCodes,
+} from '../../executor-image/contract.js';
 import type { StatusUpdate, TaskRecord, TaskState } from './model.js';
 
 /** What a task state means for the node. */
@@ -79,6 +84,20 @@ export function describeEnd(update: StatusUpdate): string {
   const name = status === undefined ? undefined : exitCodeName(status);
   const parts = [update.message?.trim(), update.reason].filter((part) => part !== undefined && part !== '');
   if (update.state === 'TASK_KILLED' && update.healthy === false) parts.unshift('health check failed');
-  if (name !== undefined) parts.push(`node agent says ${name}`);
+  if (name !== undefined) parts.push(`node agent says ${name}${remark(name)}`);
   return parts.length === 0 ? update.state : `${update.state} (${parts.join(', ')})`;
+}
+
+/** What an exit code means to an operator, where no relaunch mends it. */
+function remark(name: ExitCodeName): string {
+  const ours = `this scheduler speaks version ${contractVersion} of the contract`;
+  switch (name) {
+    case 'otherContract':
+      return `: image and scheduler are not of one release, and ${ours}; set the image to that of its release`;
+    case 'badEnvironment':
+      // An image of before version 4 has no other word for another version.
+      return `: the image does not understand the task's environment, most likely since it is not of this scheduler's release; ${ours}`;
+    default:
+      return '';
+  }
 }

@@ -137,7 +137,13 @@ export type ClusterEvent =
   /** The end of a failed task's `stderr`, as far as it could be had. */
   | { readonly kind: 'explained'; readonly taskId: string; readonly stderr: string }
   /** The task's node agent answers, just now, in this boot of its host. */
-  | { readonly kind: 'nodeTold'; readonly taskId: string; readonly bootId: string }
+  | {
+      readonly kind: 'nodeTold';
+      readonly taskId: string;
+      readonly bootId: string;
+      /** Version of the contract that its image speaks. */
+      readonly contractVersion: number;
+    }
   /** The operator has made certain that the task's container is gone. */
   | { readonly kind: 'confirmedDead'; readonly taskId: string }
   /** A call did not reach the master for certain: what it was about must be reconciled. */
@@ -220,6 +226,8 @@ export interface NodeState {
   readonly healthySinceMs?: number;
   /** The node's last task ended saying that it found no quorum, and no later one has lived long enough since. */
   readonly saidNoQuorum: boolean;
+  /** The task whose image was last heard to speak another version of the contract than this scheduler, and which one. */
+  readonly otherContract?: { readonly taskId: string; readonly version: number };
 }
 
 /** A task that lives and is no node's present one: back from a partition, say. It is killed. */

@@ -1,5 +1,7 @@
 /** Proofs of a death that no status update brings (DESIGN, proven dead): another boot of the host, and the operator's word. */
-import type { TaskRecord } from './model.js';
+
+import { contractVersion } from '../../executor-image/contract.js';
+import type { ClusterEvent, TaskRecord } from './model.js';
 import { tellDeath } from './telling.js';
 import type { Turn } from './turn.js';
 import { endTask } from './updates.js';
@@ -8,9 +10,14 @@ import { endTask } from './updates.js';
  * A task answers now, so its host's present boot is known: what ran on that host in another boot runs no more. (Mesos agents
  * keep their ids over a reboot.)
  */
-export function nodeTold(turn: Turn, taskId: string, bootId: string): void {
+export function nodeTold(turn: Turn, told: Extract<ClusterEvent, { kind: 'nodeTold' }>): void {
+  const { taskId, bootId } = told;
   const task = turn.liveTasks().find(({ id }) => id === taskId);
   if (task === undefined) return;
+  const isOfOurs = told.contractVersion === contractVersion;
+  turn.setNode(task.node, {
+    otherContract: isOfOurs ? undefined : { taskId, version: told.contractVersion },
+  });
   if (task.bootId !== bootId) turn.setTask({ ...task, bootId });
   for (const earlier of turn.state.record.unproven) {
     const isOfAnotherBoot = earlier.bootId !== undefined && earlier.bootId !== bootId;

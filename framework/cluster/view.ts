@@ -1,4 +1,5 @@
 /** A cluster as an operator sees it. */
+import { contractVersion } from '../../executor-image/contract.js';
 import type { ClusterState, Misfit, Phase } from './model.js';
 
 export interface NodeSummary {
@@ -51,8 +52,24 @@ export function viewOf(state: ClusterState): ClusterView {
   };
 }
 
+/** What is not wrong yet, but would be with one more failure; a sentence each. */
+export function warningsOf(state: ClusterState): string[] {
+  return [...imagesOfOtherReleases(state), ...hostsWithTooMany(state)];
+}
+
+/** Nodes that were launched by a scheduler of another release, and run on. */
+function imagesOfOtherReleases({ record, nodes }: ClusterState): string[] {
+  return nodes.flatMap(({ otherContract }, number) =>
+    otherContract === undefined || otherContract.taskId !== record.nodes[number]?.task?.id
+      ? []
+      : [
+          `node ${number} runs an image that speaks version ${otherContract.version} of the contract, this scheduler ${contractVersion}: they are not of one release, and what the scheduler tells that node may not be understood`,
+        ],
+  );
+}
+
 /** Hosts whose loss would cost etcd its quorum, and so Jupyter, until the nodes are founded anew. */
-export function warningsOf({ record, nodes }: ClusterState): string[] {
+function hostsWithTooMany({ record, nodes }: ClusterState): string[] {
   // A single node has no quorum to lose; and while the cluster comes up, nothing is to be said of it yet.
   if (nodes.length === 1 || nodes.some(({ phase }) => phase.kind !== 'running')) return [];
   const onHost = new Map<string, number>();

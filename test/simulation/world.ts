@@ -1,5 +1,5 @@
 /** One simulated cluster: Mesos, hosts, containers, a store, and the very core that the scheduler runs, under faults from a seed. */
-import { exitCodes } from '../../executor-image/contract.js';
+import { contractVersion, exitCodes } from '../../executor-image/contract.js';
 import { decide, initialState, nextTickMs } from '../../framework/cluster/decide.js';
 import { quorumLostForGood } from '../../framework/cluster/founding.js';
 import type {
@@ -539,7 +539,12 @@ export class World {
     for (const container of this.containers.running) {
       const process = this.#process;
       if (process === undefined || container.isStunned || random.chance(0.3)) continue;
-      this.#take(process, { kind: 'nodeTold', taskId: container.taskId, bootId: container.host.bootId });
+      this.#take(process, {
+        kind: 'nodeTold',
+        taskId: container.taskId,
+        bootId: container.host.bootId,
+        contractVersion,
+      });
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { exitCodes, unknownTasks } from '../../../executor-image/contract.js';
+import { contractVersion, exitCodes, unknownTasks } from '../../../executor-image/contract.js';
 import { nextTickMs } from '../../../framework/cluster/decide.js';
 import { backoffMs } from '../../../framework/cluster/updates.js';
 import { spec, World } from './world.js';
@@ -829,7 +829,7 @@ describe('a death that no update proves', () => {
   const inDoubt = (): { world: World; doubtful: string } => {
     const world = World.running();
     const doubtful = world.task(0).id;
-    world.send({ kind: 'nodeTold', taskId: doubtful, bootId: 'boot-1' });
+    world.send({ kind: 'nodeTold', taskId: doubtful, bootId: 'boot-1', contractVersion });
     world.update(doubtful, 'TASK_FAILED', { source: 'SOURCE_AGENT', message: 'Container terminated' });
     assert.deepEqual(
       world.state.record.unproven.map(({ id }) => id),
@@ -847,10 +847,10 @@ describe('a death that no update proves', () => {
       .map((node) => world.task(node))
       .find(({ agentId }) => agentId !== world.task(0).agentId);
     assert.ok(neighbour && stranger);
-    world.send({ kind: 'nodeTold', taskId: stranger.id, bootId: 'boot-of-another-host' });
-    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-1' });
+    world.send({ kind: 'nodeTold', taskId: stranger.id, bootId: 'boot-of-another-host', contractVersion });
+    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-1', contractVersion });
     assert.equal(world.state.record.unproven.length, 1);
-    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-2' });
+    world.send({ kind: 'nodeTold', taskId: neighbour.id, bootId: 'boot-2', contractVersion });
     assert.deepEqual(world.state.record.unproven, []);
     assert.deepEqual([world.task(0).id, world.task(0).end?.provenDead], [doubtful, true]);
   });
