@@ -1,5 +1,5 @@
 /**
- * Runs the test suites: `node dist/test/run.js [unit|simulation|repository|conformance|local|hosts|image|e2e|mesos …]`, all of them by default; one file
+ * Runs the test suites: `node dist/test/run.js [unit|simulation|repository|conformance|local|hosts|marathon|image|e2e|mesos …]`, all of them by default; one file
  * of a suite as `e2e/story`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -29,6 +29,7 @@ const suites: readonly Suite[] = [
   { name: 'conformance', hasContainers: true, needsImage: false, limitS: 600 },
   { name: 'local', hasContainers: true, needsImage: true, limitS: 1200 },
   { name: 'hosts', hasContainers: true, needsImage: true, limitS: 900 },
+  { name: 'marathon', hasContainers: true, needsImage: false, limitS: 900 },
   { name: 'image', hasContainers: true, needsImage: true, limitS: 1800 },
   { name: 'e2e', hasContainers: true, needsImage: true, limitS: 3600 },
   { name: 'mesos', hasContainers: true, needsImage: true, limitS: 900 },

@@ -1,4 +1,4 @@
-/** The nodes' image: built on this machine if it is not there, on a base that is pulled or, failing that, bootstrapped. */
+/** The images of nodes and scheduler: built on this machine if they are not there, on a base that is pulled or, failing that, bootstrapped. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,25 @@ export interface EnsureImageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What an image is built of; `npm run build` makes the context. */
+interface ImageSource {
+  readonly name: string;
+  readonly dockerfile: string;
+  readonly context: string;
+}
+
 export const imageName = 'mesos-jupyter-node';
+
+const nodeImage: ImageSource = {
+  name: imageName,
+  dockerfile: join(packageRoot, 'executor-image/Dockerfile'),
+  context: join(packageRoot, 'dist/node-agent'),
+};
+const schedulerImage: ImageSource = {
+  name: 'mesos-jupyter-scheduler',
+  dockerfile: join(packageRoot, 'framework/Dockerfile'),
+  context: join(packageRoot, 'dist/scheduler'),
+};
 
 /** What the Dockerfile builds on, the Debian release that it is, and what a base of our own making is called. */
 const base = {
@@ -30,21 +48,28 @@ const pullTimeoutMs = 90_000;
 /** What an unpacked minimal Debian needs, with its packages beside it. */
 const bootstrapBytes = 1_000_000_000;
 
-const dockerfile = join(packageRoot, 'executor-image/Dockerfile');
-const buildContext = join(packageRoot, 'dist/node-agent');
-
 /**
  * The tag of an image that holds exactly this Dockerfile and this node agent, built if it is not there.
  * @throws CodedError IMAGE_BUILD_FAILED
  */
-export async function ensureImage(options: EnsureImageOptions = {}): Promise<string> {
-  for (const part of [dockerfile, buildContext]) {
+export function ensureImage(options: EnsureImageOptions = {}): Promise<string> {
+  return ensureBuilt(nodeImage, options);
+}
+
+/** The same of the scheduler. */
+export function ensureSchedulerImage(options: EnsureImageOptions = {}): Promise<string> {
+  return ensureBuilt(schedulerImage, options);
+}
+
+async function ensureBuilt(source: ImageSource, options: EnsureImageOptions): Promise<string> {
+  const { dockerfile, context } = source;
+  for (const part of [dockerfile, context]) {
     if (!existsSync(part)) {
       throw new CodedError('IMAGE_BUILD_FAILED', `${part} is missing: run "npm ci" (which builds it) first`);
     }
   }
-  const tag = `${imageName}:${contentHash()}`;
-  if (!(await hasImage(tag))) await buildImage({ dockerfile, context: buildContext, tag }, options);
+  const tag = `${source.name}:${contentHash(source)}`;
+  if (!(await hasImage(tag))) await buildImage({ dockerfile, context, tag }, options);
   return tag;
 }
 
@@ -94,14 +119,14 @@ async function hasImage(image: string): Promise<boolean> {
 }
 
 /** Names the image by what is in it, so that an old one is never taken for the present one. */
-function contentHash(): string {
+function contentHash({ dockerfile, context }: ImageSource): string {
   const hash = createHash('sha256').update(readFileSync(dockerfile));
-  const files = readdirSync(buildContext, { recursive: true, withFileTypes: true })
+  const files = readdirSync(context, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   for (const file of files) {
-    hash.update(`\0${file.slice(buildContext.length)}\0`).update(readFileSync(file));
+    hash.update(`\0${file.slice(context.length)}\0`).update(readFileSync(file));
   }
   return hash.digest('hex').slice(0, 12);
 }

@@ -1,4 +1,4 @@
-/** A real etcd of one member, on free loopback ports. Where the machine has none, Debian's package is unpacked, not installed. */
+/** A real etcd of one member, on free ports. Where the machine has none, Debian's package is unpacked, not installed. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
@@ -11,6 +11,8 @@ import type { Certificate } from './certificates.js';
 import { waitFor } from './wait.js';
 
 export interface EtcdOptions {
+  /** IPv4 address that clients are served at. Default 127.0.0.1. */
+  readonly address?: string;
   /** Serves clients by TLS, and takes only those with a certificate of this CA. */
   readonly tls?: { readonly ca: Certificate; readonly server: Certificate };
 }
@@ -23,7 +25,7 @@ export class Etcd {
   #server: ChildProcess | undefined;
 
   private constructor(ports: readonly [number, number], options: EtcdOptions) {
-    this.endpoint = `127.0.0.1:${ports[0]}`;
+    this.endpoint = `${options.address ?? '127.0.0.1'}:${ports[0]}`;
     this.#peerPort = ports[1];
     this.#options = options;
   }
