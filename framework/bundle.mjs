@@ -1,6 +1,6 @@
 /**
  * Puts the scheduler and all that it needs of its packages into dist/scheduler, the context that framework/Dockerfile builds on: what
- * an image of production dependencies alone would hold, without the tenth of a thousand files that is never read.
+ * an image of production dependencies alone would hold, without the files that nobody reads.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';

@@ -1,5 +1,4 @@
 /** The store's lock in etcd: a key on a lease that is renewed by calls of our own, and by whose creation writes are judged. */
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Etcd3, ICompare, IKeyValue } from 'etcd3';
 import { CodedError, messageOf } from '../errors.js';
@@ -18,6 +17,8 @@ export interface LockOptions {
   readonly standByMs: number;
   /** How long etcd may take to answer for the first time. */
   readonly answerWithinMs: number;
+  /** Who takes it, in words for others. */
+  readonly self: string;
   /** Called at each look that finds another holder. */
   readonly onStandingBy: (holder: string) => void;
   /** Ends the standing by. */
@@ -82,9 +83,7 @@ export class EtcdLock {
       const { succeeded, header, responses } = await answered(place, () =>
         client.kv.txn({
           compare: [{ result: 'Equal', target: 'Create', key, create_revision: 0 }],
-          success: [
-            { request_put: { key, value: Buffer.from(`${hostname()}, process ${process.pid}`), lease } },
-          ],
+          success: [{ request_put: { key, value: Buffer.from(options.self), lease } }],
           failure: [{ request_range: { key } }],
         }),
       );

@@ -1,5 +1,6 @@
 /** The store in an etcd outside the managed cluster: for schedulers on several machines, of which one at a time works. */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Etcd3, IKeyValue } from 'etcd3';
 import type { ClusterRecord } from '../cluster/model.js';
 import type { CodedError } from '../errors.js';
@@ -18,6 +19,8 @@ export interface EtcdPlace extends EtcdAccess {
 
 export interface EtcdStoreOptions extends EtcdPlace {
   readonly logger: Logger;
+  /** The host to name to those that stand by for us. Default: this machine's name. */
+  readonly host?: string | undefined;
   /** Called again and again while another scheduler has the lock, with who that is. */
   readonly onStandingBy?: (holder: string) => void;
   /** Ends the standing by for the lock. */
@@ -50,6 +53,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
       ttlS: options.lockTtlS ?? lockTtlDefaultS,
       standByMs: options.standByMs ?? Number.POSITIVE_INFINITY,
       answerWithinMs: options.answerWithinMs ?? 15_000,
+      self: `${options.host ?? hostname()}, process ${process.pid}`,
       onStandingBy: options.onStandingBy ?? (() => {}),
       signal: options.signal ?? new AbortController().signal,
     });

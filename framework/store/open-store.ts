@@ -18,7 +18,7 @@ type EtcdSettings =
   | 'storePasswordFile';
 
 export type StoreSettings = Pick<Settings, 'frameworkName' | 'stateFile'> &
-  Partial<Pick<Settings, EtcdSettings>>;
+  Partial<Pick<Settings, EtcdSettings | 'hostname'>>;
 
 export interface OpenOptions {
   readonly logger: Logger;
@@ -64,6 +64,7 @@ async function open(settings: StoreSettings, options: OpenOptions): Promise<Stor
   const { lockTtlDefaultS, openEtcdStore } = await import('./etcd-store.js');
   return openEtcdStore({
     ...place,
+    host: settings.hostname,
     logger: options.logger,
     ...(observer !== undefined && { onStandingBy: (holder: string) => observer.standingBy(holder) }),
     ...(options.signal !== undefined && { signal: options.signal }),
