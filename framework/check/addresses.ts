@@ -18,6 +18,7 @@ export function judgeAddresses(
   const findings: Finding[] = [];
   const free: string[] = [];
   const well: string[] = [];
+  const serving: string[] = [];
   const outOfReach: string[] = [];
   for (const [node, address] of ips.entries()) {
     const answer = answers[node] ?? { kind: 'silent' };
@@ -29,6 +30,7 @@ export function judgeAddresses(
       if (answer.kind === 'silent') outOfReach.push(address);
       else if (answer.kind === 'node') {
         const finding = judgeNode(address, task.id, answer);
+        if (answer.isServing) serving.push(address);
         if (finding === undefined) well.push(address);
         else findings.push(finding);
       } else {
@@ -43,10 +45,11 @@ export function judgeAddresses(
     else findings.push(taken(address, answer, state !== undefined));
   }
   if (well.length > 0) {
+    const notebook = serving.length === 0 ? '' : `; Jupyter answers at ${serving.join(', ')}`;
     findings.push({
       subject: 'nodes',
       verdict: 'ok',
-      says: `reached from here, and ready: ${well.join(', ')}`,
+      says: `reached from here, and ready: ${well.join(', ')}${notebook}`,
     });
   }
   if (outOfReach.length > 0) {

@@ -9,12 +9,13 @@ import type { AddressAnswer } from './observations.js';
 /** An address that is nobody's is mostly silent: the whole check waits for that. */
 const timeoutMs = 3_000;
 
-/** The part of NodeStatus that every version of the contract has had. */
+/** The part of NodeStatus that a check looks at; what may come to differ is optional, since a node of another release answers, too. */
 const status = z.object({
   contractVersion: z.number(),
   taskId: z.string(),
   ready: z.boolean(),
   reason: z.string(),
+  notebook: z.object({ state: z.string() }).optional(),
 });
 
 export async function lookAtAddress(address: string): Promise<AddressAnswer> {
@@ -28,7 +29,10 @@ export async function lookAtAddress(address: string): Promise<AddressAnswer> {
     Promise.all([ports.nodeAgent, ports.ssh].map((port) => answers(address, port))),
   ]);
   const parsed = agent.kind === 'answered' ? status.safeParse(jsonOf(agent.body)) : undefined;
-  if (parsed?.success) return { kind: 'node', ...parsed.data };
+  if (parsed?.success) {
+    const { notebook, ...node } = parsed.data;
+    return { kind: 'node', ...node, isServing: notebook?.state === 'serving' };
+  }
   const port = agent.kind === 'answered' ? ports.nodeAgent : open.find((each) => each !== undefined);
   if (port === undefined) return { kind: 'silent' };
   return {

@@ -58,6 +58,8 @@ export type AddressAnswer =
       readonly taskId: string;
       readonly ready: boolean;
       readonly reason: string;
+      /** Whether Jupyter answers there. */
+      readonly isServing: boolean;
     }
   /**
    * Somebody takes connections at `port`, or refuses them. Over the default route that may be a gateway on the way, which answers in

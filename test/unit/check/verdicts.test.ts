@@ -220,6 +220,7 @@ describe('the verdicts of a check', () => {
       taskId: 'node0.1.aaaa',
       ready: true,
       reason: '',
+      isServing: false,
       ...answer,
     });
     const store = { place: '/state.json', record, holder: undefined };
@@ -242,6 +243,10 @@ describe('the verdicts of a check', () => {
     assert.equal(about(of({ ...other, isByDefaultRoute: true }, []), `address ${first}`).verdict, 'unknown');
     assert.equal(about(of(node(), []), `address ${first}`).verdict, 'wrong');
     assert.match(about(of(node(), [running]), 'nodes').says, /reached from here, and ready: 198.51.100.100$/);
+    assert.match(
+      about(of(node({ isServing: true }), [running]), 'nodes').says,
+      /; Jupyter answers at 198.51.100.100$/,
+    );
     assert.equal(about(of(node({ contractVersion: 1 }), [running]), `node ${first}`).verdict, 'wrong');
     assert.equal(about(of(node({ ready: false }), [running]), `node ${first}`).verdict, 'warning');
     assert.match(
