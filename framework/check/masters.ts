@@ -18,6 +18,11 @@ export function judgeMasters({ asked, zookeeper, leader }: MastersView): Finding
       },
     ];
   }
+  const closed = asked.find(({ host, answer }) => answer.kind === 'refuses' && host === leader?.host);
+  if (closed !== undefined) {
+    const says = `whether it leads cannot be told: ${describe(closed)}`;
+    return [{ subject, verdict: 'unknown', says, cure: cureOf([closed]) }];
+  }
   const others = asked.filter(({ answer }) => answer.kind !== 'leads');
   if (leader === undefined) {
     return [
@@ -66,6 +71,9 @@ function cureOf(asked: readonly AskedMaster[]): string {
   }
   if (asked.some(({ answer }) => answer.kind === 'electing')) {
     return "wait for the election; if it does not end, look at the masters' ZooKeeper and --quorum";
+  }
+  if (asked.some(({ answer }) => answer.kind === 'refuses' && [401, 403].includes(answer.status))) {
+    return 'give the --principal and --secret-file of one that may see the state (--authenticate_http_readonly, get_endpoints and view_frameworks of the ACLs)';
   }
   return 'check --master, and that the port can be reached from this machine: curl http://HOST:PORT/health';
 }

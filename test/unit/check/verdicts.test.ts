@@ -331,6 +331,10 @@ describe('the verdicts of a check', () => {
     const named = { kind: 'follows', leader: new URL('http://master-1:5050') } as const;
     assert.match(of({ asked: [{ host: 'b:5050', answer: named }] }).cure ?? '', /must resolve/);
     assert.equal(of({ asked: [{ host: 'b:5050', answer: named }, leads], leader }).verdict, 'ok');
+    const closed = { host: '10.0.0.1:5050', answer: { kind: 'refuses', status: 401, why: '' } } as const;
+    const unseen = leaderOf(stateOf([]), { state: { kind: 'unseen', why: 'status 401' } });
+    assert.equal(of({ asked: [closed], leader: unseen }).verdict, 'unknown');
+    assert.match(of({ asked: [closed, { ...closed, host: 'b:5050' }] }).cure ?? '', /may see the state/);
     const old = judge(settingsOf(), seen({ ...stateOf(threeHosts), version: '1.1.0' }));
     assert.equal(about(old, 'version').verdict, 'wrong');
   });
