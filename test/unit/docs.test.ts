@@ -27,10 +27,10 @@ const pages = [
 
 function blocksOf(page: string): Block[] {
   const text = readFileSync(join(packageRoot, page), 'utf8');
-  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map((match) => ({
+  return [...text.matchAll(/^( *)```(\w*)\n([\s\S]*?)^\1```$/gm)].map((match) => ({
     place: `${page}:${text.slice(0, match.index).split('\n').length}`,
-    language: match[1] ?? '',
-    text: match[2] ?? '',
+    language: match[2] ?? '',
+    text: match[3] ?? '',
   }));
 }
 
