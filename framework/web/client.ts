@@ -58,7 +58,4 @@ function parsed(text: string): unknown {
   }
 }
 
-const isLater = (answer: unknown): boolean => {
-  const format = z.object({ format: z.int().min(2) }).safeParse(answer);
-  return format.success;
-};
+const isLater = (answer: unknown): boolean => z.object({ format: z.int().min(2) }).safeParse(answer).success;

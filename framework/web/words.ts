@@ -1,39 +1,40 @@
 /** A scheduler's status in lines for people. */
+import { stripVTControlCharacters } from 'node:util';
 import { tableLines } from '../table.js';
 import type { NodeStatus, SchedulerStatus } from './status.js';
 
 /** A heading, a table of the nodes, a line for each reason that matters, warnings, and hosts that did not fit. */
 export function statusLines(status: SchedulerStatus): string[] {
-  const { frameworkName, frameworkId, reason, generation, nodes, warnings, misfits, healthy } = status;
+  const { frameworkName, frameworkId, reason, generation, time, nodes, warnings, misfits, healthy } = status;
   const id = frameworkId === null ? '' : ` (framework ${frameworkId})`;
   const founding = generation === null ? '' : `, generation ${generation}`;
-  return [
-    `${frameworkName}: ${reason}${id}${founding}`,
-    ...(healthy ? [] : ['The scheduler is not well: see /healthz.']),
-    ...(nodes.length === 0
-      ? []
-      : [
-          '',
-          ...tableLines(
-            columns,
-            nodes.map((node) => cells(node, status.time)),
-          ),
-        ]),
-    ...section(
-      '',
-      nodes
-        .filter((node) => node.state !== 'TASK_RUNNING' && node.reason !== node.state)
-        .map(({ number, reason: why }) => `node ${number}: ${why}`),
+  const rows = nodes.map((node) => cells(node, time));
+  const reasons = nodes.filter((node) => node.state !== 'TASK_RUNNING' && node.reason !== node.state);
+  const unfit = misfits.map(
+    ({ host, unmet, at }) => `  ${host} does not meet ${unmet.join(', ')} (${ago(at, time)} ago)`,
+  );
+  const parts = [
+    [`${frameworkName}: ${reason}${id}${founding}`],
+    healthy ? [] : ['The scheduler is not well: "mesos-jupyter status --health" says why.'],
+    rows.length === 0 ? [] : tableLines(columns, rows),
+    reasons.map((node) => `node ${node.number}: ${node.reason}`),
+    titled(
+      'Warnings:',
+      warnings.map((warning) => `  ${warning}`),
     ),
-    ...section('Warnings:', warnings),
-    ...section(
-      'Offers that did not fit:',
-      misfits.map(
-        ({ host, unmet, at }) => `${host} does not meet ${unmet.join(', ')} (${ago(at, status.time)} ago)`,
-      ),
-    ),
+    titled('Offers that did not fit:', unfit),
   ];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]))
+    .map(printable);
 }
+
+const titled = (title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [title, ...lines];
+
+/** Reasons may quote what a container wrote, which may be what moves a terminal's cursor. */
+const printable = (line: string): string => stripVTControlCharacters(line).replace(/\p{Cc}/gu, ' ');
 
 const columns = ['node', 'address', 'host', 'state', 'for', 'task'] as const;
 
@@ -46,11 +47,6 @@ function cells(node: NodeStatus, time: string): string[] {
     ago(node.since, time),
     node.task ?? '-',
   ];
-}
-
-function section(title: string, lines: readonly string[]): string[] {
-  if (lines.length === 0) return [];
-  return ['', ...(title === '' ? [] : [title]), ...lines.map((line) => (title === '' ? line : `  ${line}`))];
 }
 
 /** In the largest unit that says enough. */

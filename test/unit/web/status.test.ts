@@ -111,4 +111,12 @@ describe('the status in lines', () => {
     assert.match(lines, /^Warnings:\n {2}host host-1 runs 2 of 3 nodes$/m);
     assert.match(lines, /^ {2}host-2 does not meet cpus \(1 needed\), memMb \(9 needed\) \(0 s ago\)$/m);
   });
+
+  it('prints nothing that moves a cursor, whatever a container wrote', () => {
+    const world = World.running();
+    world.exit(world.task(1).id, 137);
+    const status = statusOf(scheduling(world), identity, well, moment(world.now));
+    const nodes = status.nodes.map((node) => ({ ...node, reason: 'said \u001b[2Jgone\r\nline' }));
+    assert.match(statusLines({ ...status, nodes }).join('\n'), /^node 1: said gone {2}line$/m);
+  });
 });
