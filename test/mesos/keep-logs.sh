@@ -19,7 +19,8 @@ done
 keep containers.txt "$here/inside.sh" docker ps --all --no-trunc
 keep networks.txt "$here/inside.sh" docker network ls
 keep engine.txt "$here/inside.sh" docker info
-for container in $("$here/inside.sh" docker ps --all --quiet); do
+# Mesos' own: the engine may have others' containers, too.
+for container in $("$here/inside.sh" docker ps --all --quiet --filter 'name=^/?mesos-'); do
   keep "container-$container.log" "$here/inside.sh" docker logs --timestamps "$container"
 done
 if [ -n "${MESOS_TARGET:-}" ]; then
