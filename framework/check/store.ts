@@ -28,7 +28,8 @@ export function judgeStore(
     };
   }
   if (holder === undefined) {
-    const what = record === undefined ? 'new' : `of framework ${record.frameworkId ?? 'none yet'}`;
+    const what =
+      record?.frameworkId === undefined ? 'of no framework yet' : `of framework ${record.frameworkId}`;
     return { subject, verdict: 'ok', says: `${place} is writable, ${what}, and no scheduler works with it` };
   }
   return url === undefined
