@@ -294,6 +294,8 @@ export interface NodeStatus {
   ready: boolean;
   /** One sentence: what the node waits for, or that all is well. */
   reason: string;
+  /** One sentence, when the node is to leave: why, and what it waits for. */
+  leaving?: string;
   etcd: {
     /** `none` while etcd does not answer or has no leader. */
     role: 'none' | 'learner' | 'follower' | 'leader';
@@ -301,6 +303,8 @@ export interface NodeStatus {
     memberId?: string;
     /** Why it was started as it was: as a founder, from its log, by joining. */
     start?: 'founder' | 'log' | 'join';
+    /** One sentence: why the member is as it is. */
+    reason?: string;
   };
   notebook: {
     /** Task that holds the notebook key, if any does. */
@@ -313,6 +317,8 @@ export interface NodeStatus {
     lookAgeS?: number;
     /** Whether it is young enough for Jupyter to run here. */
     fresh: boolean;
+    /** What the last look came upon, when it failed. */
+    trouble?: string;
   };
   /** Whether no task of an earlier generation can run Jupyter any more; absent until etcd has answered. */
   fenced?: boolean;

@@ -32,8 +32,10 @@ export const keys = {
   leaver: '/leaver',
 } as const;
 
-/** Also without any event, in case a watch has died unnoticed. */
-const readEveryMs = 3000;
+/** Also without any event: somebody else may have written /etc/hosts, as Docker does when a network is connected. */
+const readEveryMs = 30_000;
+/** After a reading that failed, for want of a leader most likely, and before the first. */
+const tryEveryMs = 500;
 
 export function parseRecord(text: string): NodeRecord | undefined {
   try {
@@ -70,6 +72,8 @@ export class Directory {
   onRead: (view: ClusterView, changed: boolean) => void = () => {};
 
   readonly #changed = new Alarm();
+  /** etcd's revision at the last reading. */
+  #revision = '';
 
   constructor(
     readonly etcd: EtcdMember,
@@ -81,9 +85,15 @@ export class Directory {
     this.#changed.ring();
   }
 
+  /** The revision that the own member has; another than at the last reading means that the watch has missed something. */
+  heard(revision: string): void {
+    if (this.#revision !== '' && revision !== this.#revision) this.nudge();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     let watch: Watch | undefined;
     while (!signal.aborted) {
+      let waitMs = readEveryMs;
       try {
         watch ??= await this.#watch(() => {
           watch?.close();
@@ -92,8 +102,9 @@ export class Directory {
         await this.#read();
       } catch (error) {
         this.log.debug(`the cluster's keys cannot be read now: ${messageOf(error)}`);
+        waitMs = tryEveryMs;
       }
-      await this.#changed.wait(this.view === undefined ? 200 : readEveryMs, signal);
+      await this.#changed.wait(waitMs, signal);
     }
     await watch?.watcher.cancel().catch(() => undefined);
     watch?.close();
@@ -119,6 +130,7 @@ export class Directory {
 
   async #read(): Promise<void> {
     const answer = await this.etcd.client.kv.range({ key: Buffer.from('/'), range_end: Buffer.from('0') });
+    this.#revision = answer.header.revision;
     const live: NodeRecord[] = [];
     let holder: NodeRecord | undefined;
     let leaver: NodeRecord | undefined;

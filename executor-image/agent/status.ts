@@ -1,6 +1,7 @@
-/** The node agent's HTTP: `/livez`, `/readyz`, `/status`. */
+/** The node agent's HTTP: `/livez`, `/readyz`, `/status`, `/metrics`. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type NodeStatus, ports } from '../contract.js';
+import { metricsType, renderMetrics, type Usage } from './metrics.js';
 import { isHealthCheck } from './orphan.js';
 
 /**
@@ -19,8 +20,10 @@ export function serveStatus(read: () => NodeStatus, onHealthCheck: () => void): 
         return answer(response, status.ready ? 200 : 503, { ready: status.ready, reason: status.reason });
       case '/status':
         return answer(response, 200, status);
+      case '/metrics':
+        return send(response, 200, metricsType, renderMetrics(status, ownUsage()));
       default:
-        return answer(response, 404, { error: 'there is GET /livez, /readyz and /status' });
+        return answer(response, 404, { error: 'there is GET /livez, /readyz, /status and /metrics' });
     }
   });
   return new Promise((resolve, reject) => {
@@ -29,10 +32,18 @@ export function serveStatus(read: () => NodeStatus, onHealthCheck: () => void): 
   });
 }
 
+function ownUsage(): Usage {
+  const { user, system } = process.cpuUsage();
+  return { residentBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 };
+}
+
 function answer(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
+  send(response, status, 'application/json', JSON.stringify(body));
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': type,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
   });

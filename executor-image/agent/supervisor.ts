@@ -101,8 +101,10 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         reasonOf(etcd, heartbeat, looks) ||
         (view?.fenced === false && fence.reason) ||
         etcd.reason,
+      ...(leaving.reason === '' ? {} : { leaving: leaving.reason }),
       etcd: {
         role,
+        reason: etcd.reason,
         ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
         ...(etcd.start === undefined ? {} : { start: etcd.start }),
       },
@@ -113,6 +115,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
       volume: {
         ...(ageMs === undefined ? {} : { lookAgeS: ageMs / 1000 }),
         fresh: looks.fresh,
+        ...(looks.trouble === undefined ? {} : { trouble: looks.trouble }),
       },
       ...(view === undefined ? {} : { fenced: view.fenced }),
       live: (view?.live ?? []).map((node) => node.address),
@@ -133,6 +136,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   };
   notebook.volumeHangs = () => looks.hangs;
   looks.onLook = () => leadership.runIfAllowed();
+  etcd.onRevision = (revision) => directory.heard(revision);
   etcd.onChange = () => {
     directory.nudge();
     leadership.nudge();

@@ -1,15 +1,17 @@
-/** `npm run bench [-- decode memory launch] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
+/** `npm run bench [-- decode memory launch nodes] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchDecoding } from './decode.js';
 import { benchLaunch } from './launch.js';
 import { benchMemory } from './memory.js';
+import { benchNodes } from './nodes.js';
 import { type Row, table } from './table.js';
 
 const benches: Readonly<Record<string, (rounds: number) => Promise<Row[]> | Row[]>> = {
   decode: benchDecoding,
   memory: (rounds) => benchMemory(Math.min(rounds, 5)),
   launch: benchLaunch,
+  nodes: (rounds) => benchNodes(Math.min(rounds, 5)),
 };
 
 const { values, positionals } = parseArgs({

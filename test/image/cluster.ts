@@ -24,6 +24,7 @@ import {
 interface TestClusterOptions {
   readonly size?: number;
   readonly lookLimitS?: number;
+  readonly logLevel?: string;
   readonly warmStandby?: boolean;
   /** Whether nodes expect an executor's health checks, which a test then makes. */
   readonly healthChecks?: boolean;
@@ -87,7 +88,7 @@ export class TestCluster extends ClusterAccess {
       cpus: 1,
       healthChecks: this.options.healthChecks ?? false,
       schedulerKey: schedulerKey.fingerprint,
-      logLevel: 'debug',
+      logLevel: this.options.logLevel ?? 'debug',
     };
   }
 

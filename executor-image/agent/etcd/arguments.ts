@@ -1,6 +1,7 @@
 /** etcd's command line. */
 import { ports } from '../../contract.js';
 import { tlsFiles } from '../trust/credentials.js';
+import { quotaBytes } from './space.js';
 
 export interface StartOptions {
   readonly name: string;
@@ -46,10 +47,10 @@ export function etcdArguments(options: StartOptions): string[] {
     'peer-client-cert-auth': 'true',
     // Nobody here speaks etcd's JSON, for which it would connect to itself.
     'enable-grpc-gateway': 'false',
-    // What months unattended need: old revisions go, and the database cannot fill the disk.
+    // What months unattended need: old revisions go, and the database cannot fill the disk (space.ts sees to its alarm).
     'auto-compaction-mode': 'periodic',
     'auto-compaction-retention': '1h',
-    'quota-backend-bytes': String(256 * 1024 * 1024),
+    'quota-backend-bytes': String(quotaBytes),
     'snapshot-count': '10000',
     'log-level': 'warn',
   }).map(([flag, value]) => `--${flag}=${value}`);

@@ -1,7 +1,7 @@
 /** This node's etcd: started as membership decides, watched while it runs, promoted when it is a learner. */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import type { Etcd3 } from 'etcd3';
+import type { Etcd3, IStatusResponse } from 'etcd3';
 import type { NodeStatus, TaskEnvironment } from '../../contract.js';
 import { afterEnd, noBackoff } from '../backoff.js';
 import { bootClockMs, sleep } from '../clock.js';
@@ -23,6 +23,7 @@ import {
   waitingFor,
 } from './membership.js';
 import { Observer, type View } from './observer.js';
+import { Space } from './space.js';
 
 const home = '/var/lib/mesos-jupyter';
 const dataDirectory = `${home}/etcd`;
@@ -52,8 +53,11 @@ export class EtcdMember implements ClientSource {
   reason = 'etcd is not started yet';
   /** Called when `standing` is another. */
   onChange: () => void = () => {};
+  /** Called with the revision that the member has, each time that it was asked. */
+  onRevision: (revision: string) => void = () => {};
 
   readonly observer: Observer;
+  readonly #space = new Space();
   readonly #self: Self;
   #client: Etcd3 | undefined;
   #program: Program | undefined;
@@ -253,10 +257,20 @@ export class EtcdMember implements ClientSource {
         const memberId = status.header.member_id;
         const role = status.isLearner ? 'learner' : status.leader === memberId ? 'leader' : 'follower';
         this.#stand({ role, memberId, term: status.raftTerm });
+        this.onRevision(status.header.revision);
         if (role === 'learner') await this.#promote(memberId);
-        else this.#say(`etcd is a ${role}`);
+        else this.#say((await this.#tendSpace(status, role)) ?? `etcd is a ${role}`);
       }
       await sleep(this.serves ? askEveryMs.settled : askEveryMs.starting, signal);
+    }
+  }
+
+  /** @returns what there is to say of etcd's space, when there is little. */
+  async #tendSpace(status: IStatusResponse, role: 'leader' | 'follower'): Promise<string | undefined> {
+    try {
+      return await this.#space.tend(this.client, status, role === 'leader');
+    } catch (error) {
+      return `its database is full, and to make room failed: ${messageOf(error)}`;
     }
   }
 

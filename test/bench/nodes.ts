@@ -1,0 +1,140 @@
+/** Real containers: how soon a relaunched node is a member again, and what a node costs while nothing happens. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureImage } from '../../framework/local/image.js';
+import { createTerminal } from '../../framework/local/terminal.js';
+import { TestCluster } from '../image/cluster.js';
+import { docker } from '../support/docker.js';
+import { waitFor } from '../support/wait.js';
+import type { Row } from './table.js';
+
+const limitMs = 60_000;
+const idleS = 30;
+/** The clock ticks of /proc/PID/stat; the same on every Linux that runs containers. */
+const ticksPerSecond = 100;
+
+/** Milliseconds from the start of a node's next container. */
+interface Comeback {
+  readonly voter: number;
+  /** From being a voter to the last node whose /etc/hosts lists it. */
+  readonly hosts: number;
+  /** From being a voter to the last node from which, and to which, SSH works. */
+  readonly ssh: number;
+}
+
+/** Kills a node's container and times how its next one comes back. */
+async function relaunch(cluster: TestCluster, node: number): Promise<Comeback> {
+  const others = cluster.nodes.filter((other) => other !== node);
+  await docker('kill', '--signal', 'KILL', cluster.container(node));
+  const started = performance.now();
+  await cluster.start(node);
+  const since = (from: number) => () => performance.now() - from;
+  await waitFor('a voter', limitMs, async () => {
+    const { etcd } = await cluster.status(node);
+    return etcd.role === 'follower' || etcd.role === 'leader';
+  });
+  const voter = performance.now() - started;
+  const fromVoter = since(performance.now());
+  const hosts = Promise.all(
+    cluster.nodes.map((from) =>
+      waitFor('hosts', limitMs, async () => (await cluster.hosts(from)).length === cluster.nodes.length),
+    ),
+  ).then(fromVoter);
+  const login = (from: number, to: number) =>
+    waitFor('SSH', limitMs, async () => {
+      await cluster.exec(from, 'ssh', '-o', 'BatchMode=yes', `node${to}`, 'true');
+      return true;
+    });
+  const ssh = Promise.all(others.flatMap((other) => [login(other, node), login(node, other)])).then(
+    fromVoter,
+  );
+  return { voter, hosts: await hosts, ssh: await ssh };
+}
+
+interface Footprint {
+  readonly residentMb: number;
+  /** Of one core, over the time of the measurement, with what its short-lived children took. */
+  readonly cpuPercent: number;
+}
+
+/** The node agent's processor time in seconds, that of its ended children included, and its resident memory in kB. */
+async function usage(cluster: TestCluster, node: number): Promise<{ cpuS: number; residentKb: number }> {
+  const text = await cluster.shell(
+    node,
+    'pid=$(pgrep -o -x node || pgrep -o -f main.cjs); cat /proc/$pid/stat; grep VmRSS /proc/$pid/status',
+  );
+  const [stat = '', rss = ''] = text.split('\n');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return { cpuS: ticks / ticksPerSecond, residentKb: Number(/\d+/.exec(rss)?.[0]) };
+}
+
+async function idle(cluster: TestCluster, node: number): Promise<Footprint> {
+  const before = await usage(cluster, node);
+  await delay(idleS * 1000);
+  const after = await usage(cluster, node);
+  return {
+    residentMb: after.residentKb / 1024,
+    cpuPercent: ((after.cpuS - before.cpuS) / idleS) * 100,
+  };
+}
+
+export async function benchNodes(rounds: number): Promise<Row[]> {
+  process.env['MESOS_JUPYTER_IMAGE'] ??= await ensureImage({ terminal: createTerminal() });
+  const cluster = await TestCluster.create(3, { logLevel: 'info' });
+  try {
+    await cluster.startAll();
+    let holder = await cluster.settled(limitMs);
+    const follower = cluster.nodes.find((node) => node !== holder) ?? 0;
+    await waitFor('a settled Jupyter', limitMs, async () => (await cluster.serving()).length === 1);
+    const footprints = await Promise.all([idle(cluster, holder), idle(cluster, follower)]);
+    const comebacks: Comeback[] = [];
+    for (let round = 0; round < rounds; round++) {
+      // Followers, whose loss moves nothing else.
+      const followers = cluster.nodes.filter((node) => node !== holder);
+      comebacks.push(await relaunch(cluster, followers[round % followers.length] ?? 0));
+      holder = await cluster.settled(limitMs);
+    }
+    const row = (name: string, samples: number[], unit: string, note: string): Row => ({
+      name,
+      unit,
+      samples,
+      note,
+    });
+    return [
+      row(
+        'relaunched node: container started to voter',
+        comebacks.map(({ voter }) => voter),
+        'ms',
+        'aim 5 s',
+      ),
+      row(
+        'voter to /etc/hosts right everywhere',
+        comebacks.map(({ hosts }) => hosts),
+        'ms',
+        'aim 1 s',
+      ),
+      row(
+        'voter to SSH from and to all',
+        comebacks.map(({ ssh }) => ssh),
+        'ms',
+        'aim 2 s',
+      ),
+      ...(['the holder', 'another node'] as const).flatMap((whose, at) => [
+        row(
+          `node agent of ${whose}, idle: resident`,
+          [footprints[at]?.residentMb ?? Number.NaN],
+          'MB',
+          'aim 100 MB',
+        ),
+        row(
+          `node agent of ${whose}, idle: processor`,
+          [footprints[at]?.cpuPercent ?? Number.NaN],
+          '% of a core',
+          `aim 1 %; over ${idleS} s, its children's included`,
+        ),
+      ]),
+    ];
+  } finally {
+    await cluster.remove();
+  }
+}
