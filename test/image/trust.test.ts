@@ -19,7 +19,6 @@ import {
   controlPath,
   ports,
   type Refusal,
-  tokenFileName,
 } from '../../executor-image/contract.js';
 import { ControlClient } from '../../framework/control/client.js';
 import { newKeyPem, readKey } from '../../framework/store/key-pair.js';
@@ -31,6 +30,7 @@ import {
   startContainer,
   uniqueName,
 } from '../support/docker.js';
+import { secretsOf } from '../support/secrets.js';
 import { waitFor } from '../support/wait.js';
 import { schedulerKey, TestCluster } from './cluster.js';
 
@@ -279,20 +279,8 @@ describe('a cluster on a network with strangers', () => {
   });
 
   test('no secret is in a log, `docker inspect`, a process’ arguments or environment, or what a node says', async () => {
-    const ca = readFileSync(join(cluster.trusted, authorityFileName), 'utf8');
-    const secrets: [what: string, text: string][] = [
-      ['the token', readFileSync(join(cluster.trusted, tokenFileName), 'utf8').trim()],
-      ['the CA’s key', bodyOf(ca)],
-      [
-        'the scheduler’s key',
-        bodyOf(schedulerKey.privateKey.export({ format: 'pem', type: 'pkcs8' }) as string),
-      ],
-    ];
-    for (const node of cluster.nodes) {
-      for (const path of [tlsFiles.key, '/etc/ssh/ssh_host_ed25519_key', '/root/.ssh/id_ed25519']) {
-        secrets.push([`${path} of node ${node}`, bodyOf(await cluster.exec(node, 'cat', path))]);
-      }
-    }
+    const key = schedulerKey.privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
+    const secrets = await secretsOf(cluster, { 'the scheduler’s key': key });
     for (const node of cluster.nodes) {
       const name = cluster.container(node);
       const places = {
@@ -308,23 +296,11 @@ describe('a cluster on a network with strangers', () => {
       };
       for (const [place, text] of Object.entries(places)) {
         assert.ok(text.length > 0, place);
-        for (const [what, secret] of secrets) {
-          assert.ok(secret.length >= 40, what);
-          assert.ok(!text.includes(secret), `${what} is in node ${node}'s ${place}`);
-        }
+        assert.deepEqual(secrets.foundIn(text), [], `node ${node}'s ${place}`);
       }
     }
   });
 });
-
-/** The middle line of a PEM text's first part, which has something of the private half in it. */
-function bodyOf(pem: string): string {
-  const lines = (pem.split('-----END')[0] ?? '')
-    .split('\n')
-    .slice(1)
-    .filter((line) => line !== '');
-  return lines[Math.floor(lines.length / 2)] ?? '';
-}
 
 test('a CA that is none ends a node with what is wrong, rather than with another CA', async () => {
   const cluster = await TestCluster.create(1);
