@@ -21,6 +21,7 @@ import type { Credentials } from './trust/credentials.js';
 const longestCall = 4096;
 /** The scheduler needs one connection at a time. */
 const mostConnections = 32;
+const silenceMs = 5000;
 
 /** What calls do here; each resolves with what there is to say of it. */
 export interface ControlHandlers {
@@ -52,6 +53,11 @@ export class Control {
         // Any certificate is looked at, and its key compared: the scheduler's is of its own making.
         requestCert: true,
         rejectUnauthorized: false,
+        // Strangers that say nothing are not to keep the scheduler out.
+        handshakeTimeout: silenceMs,
+        headersTimeout: silenceMs,
+        requestTimeout: silenceMs,
+        connectionsCheckingInterval: silenceMs,
       },
       (request, response) => void this.#answer(request, response),
     );

@@ -29,7 +29,7 @@ export function parseResources(text: string): Resource[] {
 export const renderResource = (resource: Resource): string => stringify(resource);
 
 /** The ports that hosts and browsers need: the node agent's and Jupyter's. */
-const admittedPorts = [ports.nodeAgent, ports.notebook];
+const admittedPorts = [ports.nodeAgent, ports.control, ports.notebook];
 
 /** Whether the profile lets these networks in to the nodes' ports. */
 export function admits(profile: Resource, networks: readonly string[]): boolean {

@@ -94,7 +94,7 @@ describe('a host with Calico’s network', () => {
             action: 'allow',
             protocol: 'tcp',
             source: { nets: [`${ownAddress}/32`, '10.99.0.2/32', range.subnet, '10.98.0.0/16'] },
-            destination: { ports: [8889, 8888] },
+            destination: { ports: [8889, 8890, 8888] },
           },
         ],
         egress: [{ action: 'allow' }],

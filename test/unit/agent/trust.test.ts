@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect, createServer } from 'node:tls';
+import { EtcdMember } from '../../../executor-image/agent/etcd/member.js';
 import { leasesOf } from '../../../executor-image/agent/revocation.js';
 import {
   type Authority,
@@ -12,7 +13,9 @@ import {
   nodeCertificate,
   readAuthority,
 } from '../../../executor-image/agent/trust/authority.js';
+import type { Credentials } from '../../../executor-image/agent/trust/credentials.js';
 import { fingerprintOf } from '../../../executor-image/certificates.js';
+import type { TaskEnvironment } from '../../../executor-image/contract.js';
 import { newKeyPem } from '../../../framework/store/key-pair.js';
 
 const hourMs = 3_600_000;
@@ -146,6 +149,37 @@ test('a key’s fingerprint is that of its public half, whatever form it comes i
   const again = createPublicKey(createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })));
   assert.equal(fingerprintOf(publicKey), fingerprintOf(again));
   assert.match(fingerprintOf(publicKey), /^SHA256:[A-Za-z0-9+/]{43}=$/);
+});
+
+test('after a renewal, clients of the own member and of others are made anew, with the new certificate', () => {
+  const authority = readAuthority(newAuthority(Date.now()));
+  let tls = { ca: authority.certificate, ...nodeOf(authority, 0, Date.now()) };
+  const listeners: (() => void)[] = [];
+  const credentials = {
+    get tls() {
+      return tls;
+    },
+    nameOf: () => 'jupyter-1',
+    onRenewed: (listener: () => void) => listeners.push(listener),
+  } as unknown as Credentials;
+  const task = { node: 0, addresses, generation: 1, incarnation: 1, taskId: 'task', founders: [] };
+  const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+  const member = new EtcdMember(task as unknown as TaskEnvironment, '192.0.2.100', credentials, log as never);
+  try {
+    const before = [member.client, member.observer.client('192.0.2.101')];
+    assert.deepEqual(
+      [member.client, member.observer.client('192.0.2.101')],
+      before,
+      'kept while nothing changes',
+    );
+    tls = { ...tls, ...nodeOf(authority, 0, Date.now()) };
+    for (const listener of listeners) listener();
+    const after = [member.client, member.observer.client('192.0.2.101')];
+    assert.ok(after.every((client) => !before.includes(client)));
+  } finally {
+    member.observer.close();
+    member.client.close();
+  }
 });
 
 describe('the leases that end at the word that a task is dead', () => {
