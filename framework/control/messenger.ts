@@ -58,11 +58,10 @@ export class Messenger {
           logger.debug(`${address}: ${call.call}: ${answer.text}`);
           return;
         }
-        if (!mayPass(answer)) {
-          logger.warn(`the node agent at ${address} refuses ${call.call} (${answer.status}): ${answer.text}`);
-          return;
-        }
-        logger.debug(`${address}: ${call.call}: ${answer.status} ${answer.text}`);
+        // With 409 the task is one that has just been followed by another: nothing is wrong.
+        const level = answer.status === 409 || mayPass(answer) ? 'debug' : 'warn';
+        logger[level](`the node agent at ${address} refuses ${call.call} (${answer.status}): ${answer.text}`);
+        if (!mayPass(answer)) return;
       } catch (error) {
         logger.debug(`${address}: ${call.call}: ${messageOf(error)}`);
         if (isDistrusted(error)) {

@@ -124,10 +124,16 @@ describe('the scheduler’s calls to a node agent', () => {
     });
 
     it('a refusal is not asked again, and said', async () => {
-      const { calls, warned, messenger } = told([409], 'ca');
+      const { calls, warned, messenger } = told([403], 'ca');
       await messenger.tellDeath('task-1', [survivor]);
       assert.equal(calls.length, 1);
-      assert.match(warned[0] ?? '', /refuses revokeLeases \(409\)/);
+      assert.match(warned[0] ?? '', /refuses revokeLeases \(403\)/);
+    });
+
+    it('a survivor that is followed by another task itself is no trouble', async () => {
+      const { calls, warned, messenger } = told([409], 'ca');
+      await messenger.tellDeath('task-1', [survivor]);
+      assert.deepEqual([calls.length, warned], [1, []]);
     });
 
     it('a certificate of another CA ends it, with what to do', async () => {
