@@ -29,6 +29,8 @@ const commandLimitMs = 30_000;
 const glusterPort = 24_007;
 const connectLimitMs = 3_000;
 
+const unasked: DockerSeen = { kind: 'silent', why: 'it was not asked' };
+
 export interface ObserveOptions {
   /** Whether a container is started at a fixed address. */
   readonly tries: boolean;
@@ -38,11 +40,12 @@ export async function observe(wish: HostWish, { tries }: ObserveOptions): Promis
   const ownAddresses = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address),
   );
+  const ofVolume = wish.parts.includes('volume');
   const hosts = await Promise.all(
     wish.hosts.map(async (host) => ({
       host,
       addresses: await addressesOf(host),
-      answers: await takesConnections(host),
+      answers: ofVolume && (await takesConnections(host)),
     })),
   );
   const place = hosts.findIndex(({ addresses }) =>
@@ -50,10 +53,9 @@ export async function observe(wish: HostWish, { tries }: ObserveOptions): Promis
   );
   const self = place < 0 ? undefined : place;
   const mount = mountAt(wish.shared);
-  const ofVolume = wish.parts.includes('volume');
   const [docker, gluster, use, directory] = await Promise.all([
-    seeDocker(wish, self ?? 0, tries),
-    seeGluster(wish.volume),
+    wish.parts.includes('network') ? seeDocker(wish, self ?? 0, tries) : unasked,
+    ofVolume ? seeGluster(wish.volume) : ({ kind: 'absent' } as const),
     ofVolume && mount !== undefined
       ? useVolume(wish.shared, `.mesos-jupyter-check-${self ?? 'x'}`)
       : undefined,
