@@ -25,7 +25,7 @@ const saysBusy = (words: string): boolean => /Another transaction is in progress
 const busyMs = 60_000;
 /** What was done shows a little later: a peer that joins, bricks that a mount connects to. */
 const settleMs = 30_000;
-const lookAgainMs = 1_000;
+const lookAgainMs = 500;
 /** What comes by itself after a step of ours, from elsewhere. */
 const comesBackMs = 15_000;
 

@@ -76,6 +76,10 @@ export interface DeploymentOptions {
   readonly pingIntervalMs?: number;
   /** Whether all that this machine sends to the nodes is dropped, as on Calico where the scheduler's host is not let in. */
   readonly dropsPackets?: boolean;
+  /** A directory of this machine's for the shared one, such as a mount; by default one of its own. */
+  readonly shared?: string;
+  /** A Docker network that is there, and its addresses for nodes; by default a bridge is made. */
+  readonly on?: { readonly network: string; readonly addresses: readonly string[] };
 }
 
 interface Surroundings {
@@ -293,8 +297,10 @@ async function surroundings(
     givenMesos === undefined ? await embeddedMesos(scratch, undo, hosts, options) : controlsOf(givenMesos);
   const given = process.env['MESOS_JUPYTER_TEST_NETWORK'];
   let network: string;
-  let addresses: string[];
-  if (given !== undefined) {
+  let addresses: readonly string[];
+  if (options.on !== undefined) {
+    ({ network, addresses } = options.on);
+  } else if (given !== undefined) {
     network = given;
     addresses = (process.env['MESOS_JUPYTER_TEST_IPS'] ?? '').split(',').slice(0, size);
   } else {
@@ -304,7 +310,7 @@ async function surroundings(
     network = made.name;
     addresses = Array.from({ length: size }, (_, node) => made.address(10 + node));
   }
-  const shared = await sharedDirectory(scratch, undo);
+  const shared = options.shared ?? (await sharedDirectory(scratch, undo));
   return {
     hosts,
     restartMaster,

@@ -111,9 +111,8 @@ describe('a host with Calico’s network', () => {
 
   it('runs a cluster, whose node waits for an address of a host that died, says so, and gets it by the operator’s command', async () => {
     assert.ok(calico !== undefined);
-    process.env['MESOS_JUPYTER_TEST_NETWORK'] = network;
-    process.env['MESOS_JUPYTER_TEST_IPS'] = [10, 11, 12].map((number) => range.address(number)).join();
-    cluster = await Deployment.create(3);
+    const addresses = [10, 11, 12].map((number) => range.address(number));
+    cluster = await Deployment.create(3, { on: { network, addresses } });
     calico.assignElsewhere(cluster.address(0));
     cluster.startScheduler(
       '--release-address',

@@ -30,10 +30,11 @@ describe('a cluster on a GlusterFS volume whose type is enforced', () => {
       ),
     );
     for (const { status, stdout, stderr } of prepared) assert.equal(status, 0, stdout + stderr);
-    process.env['MESOS_JUPYTER_TEST_NETWORK'] = network.name;
-    process.env['MESOS_JUPYTER_TEST_IPS'] = [10, 11, 12].map((number) => network.address(number)).join();
-    process.env['MESOS_JUPYTER_TEST_SHARED'] = hosts.host(0).shared;
-    cluster = await Deployment.create(3);
+    const addresses = [10, 11, 12].map((number) => network.address(number));
+    cluster = await Deployment.create(3, {
+      on: { network: network.name, addresses },
+      shared: hosts.host(0).shared,
+    });
     cluster.startScheduler('--shared-volume-type', 'fuse.glusterfs', '--look-limit-s', '10');
   });
   after(async () => {
