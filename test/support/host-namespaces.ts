@@ -3,7 +3,8 @@
  * Docker engine. What a host mounts below its directory the machine (and so Docker) sees, too. Needs root.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { docker, type TestNetwork } from './docker.js';
@@ -34,9 +35,32 @@ echo there
 exec sleep infinity
 `;
 
+/**
+ * Waits for the end of its input, however the test ends; then ends the processes of the namespaces that it was told of, takes off what
+ * is mounted below the directory (lazily, as it may be dead), and removes the directory.
+ */
+const keeperScript = `
+trap '' INT TERM HUP
+directory=$1 own=$(readlink /proc/self/ns/net)
+namespaces=
+while read -r namespace; do
+  [ "$namespace" = "$own" ] || namespaces="$namespaces $namespace"
+done
+for process in /proc/[0-9]*; do
+  found=$(readlink "$process/ns/net" 2> /dev/null) || continue
+  for namespace in $namespaces; do
+    [ "$found" != "$namespace" ] || kill -9 "\${process#/proc/}" 2> /dev/null || true
+  done
+done
+awk -v directory="$directory" '$5 == directory || index($5, directory "/") == 1 { print $5 }' /proc/self/mountinfo \\
+  | sort -r | while read -r point; do umount --lazy "$point"; done
+rm -rf --one-file-system "$directory"
+`;
+
 export class TestHost {
   readonly #init: ChildProcess;
-  readonly #namespace: string;
+  /** The network namespace, by which its processes are known. */
+  readonly namespace: string;
 
   constructor(
     init: ChildProcess,
@@ -45,7 +69,7 @@ export class TestHost {
     readonly directory: string,
   ) {
     this.#init = init;
-    this.#namespace = readlinkSync(`/proc/${init.pid}/ns/net`);
+    this.namespace = readlinkSync(`/proc/${init.pid}/ns/net`);
   }
 
   /** Where the volume is mounted on this host, as the machine sees it, too. */
@@ -87,7 +111,7 @@ export class TestHost {
       .filter((pid) => {
         try {
           return (
-            readlinkSync(`/proc/${pid}/ns/net`) === this.#namespace &&
+            readlinkSync(`/proc/${pid}/ns/net`) === this.namespace &&
             pattern.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))
           );
         } catch {
@@ -99,19 +123,20 @@ export class TestHost {
   signal(pattern: RegExp, signal: NodeJS.Signals): void {
     for (const pid of this.processes(pattern)) process.kill(pid, signal);
   }
-
-  async remove(): Promise<void> {
-    this.signal(/./, 'SIGKILL');
-    await waitFor('the end of all processes of a host', 10_000, () => this.processes().length === 0);
-  }
 }
 
 export class TestHosts {
+  readonly #keeper: ChildProcess;
+
   private constructor(
     readonly hosts: readonly TestHost[],
-    readonly network: TestNetwork,
-    readonly directory: string,
-  ) {}
+    directory: string,
+  ) {
+    this.#keeper = spawn('sh', ['-c', keeperScript, 'sh', directory], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+      detached: true,
+    });
+  }
 
   /** Hosts at the addresses .20, .21… of a bridge network. */
   static async create(count: number, network: TestNetwork): Promise<TestHosts> {
@@ -120,15 +145,16 @@ export class TestHosts {
     execFileSync('mount', ['--bind', directory, directory]);
     execFileSync('mount', ['--make-shared', directory]);
     const hosts: TestHost[] = [];
-    const made = new TestHosts(hosts, network, directory);
-    process.on('exit', () => unmountBelow(directory));
+    const made = new TestHosts(hosts, directory);
     const bridge = `br-${(await docker('network', 'inspect', '--format', '{{.Id}}', network.name)).slice(0, 12)}`;
     try {
       for (let number = 0; number < count; number++) {
         const address = network.address(20 + number);
         const own = join(directory, `host-${number}`);
         mkdirSync(own);
-        hosts.push(await startHost(directory, own, address, bridge, network));
+        const host = await startHost(directory, own, address, bridge, network);
+        hosts.push(host);
+        made.#keeper.stdin?.write(`${host.namespace}\n`);
       }
     } catch (error) {
       await made.remove();
@@ -148,9 +174,9 @@ export class TestHosts {
   }
 
   async remove(): Promise<void> {
-    for (const host of this.hosts) await host.remove();
-    unmountBelow(this.directory);
-    rmSync(this.directory, { recursive: true, force: true });
+    const ended = once(this.#keeper, 'exit');
+    this.#keeper.stdin?.end();
+    await ended;
   }
 }
 
@@ -186,20 +212,4 @@ async function startHost(
   const inside = `ip link set lo up && ip addr add ${address}/${length} dev eth0 && ip link set eth0 up`;
   execFileSync('nsenter', ['--target', pid, '--net', 'sh', '-c', inside]);
   return new TestHost(init, address, own);
-}
-
-/** Innermost first; lazily, as what is mounted there may be dead. */
-function unmountBelow(directory: string): void {
-  if (!existsSync('/proc/self/mountinfo')) return;
-  const points = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point === directory || point.startsWith(`${directory}/`));
-  for (const point of points.reverse()) {
-    try {
-      execFileSync('umount', ['--lazy', point], { stdio: 'ignore' });
-    } catch {
-      // Gone with another of the same place.
-    }
-  }
 }
