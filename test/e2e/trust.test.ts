@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { authorityFileName, containerPaths } from '../../executor-image/contract.js';
+import { authorityFileName, containerPaths, ports } from '../../executor-image/contract.js';
 import { newKeyPem, readKey } from '../../framework/store/key-pair.js';
 import { readRecord } from '../../framework/store/record-format.js';
 import { docker, logsOf } from '../support/docker.js';
@@ -97,6 +97,9 @@ describe('a scheduler that reaches its nodes', () => {
       places[`node ${node}’s docker inspect`] = await docker('inspect', name);
       places[`node ${node}’s processes`] = await docker('top', name, 'axewwo', 'pid,args');
       places[`node ${node}’s status`] = JSON.stringify(await cluster.status(node));
+      places[`node ${node}’s metrics`] = await (
+        await fetch(`http://${cluster.address(node)}:${ports.nodeAgent}/metrics`)
+      ).text();
     }
     for (const [place, text] of Object.entries(places)) {
       assert.ok(text.length > 0, place);

@@ -292,6 +292,7 @@ describe('a cluster on a network with strangers', () => {
           'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n"',
         ),
         status: JSON.stringify(await cluster.status(node)),
+        metrics: await (await fetch(`http://${cluster.address(node)}:${ports.nodeAgent}/metrics`)).text(),
         etcd: await cluster.exec(node, 'etcdctl', 'get', '', '--prefix'),
       };
       for (const [place, text] of Object.entries(places)) {
