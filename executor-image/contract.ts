@@ -1,5 +1,7 @@
 /** What the scheduler and the node agent agree on: environment, HTTP answers, exit codes, paths. `docs/contract.md` is its page. */
 
+import { leaseTtlTrouble } from './lease-times.js';
+
 /** Raised when either side could misread the other. A node agent refuses an environment of another version. */
 export const contractVersion = 4;
 
@@ -244,6 +246,10 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
   }
   // Empty is a word, too: that nothing is unproven, that any type will do. Absent is none.
   const unproven = textOrEmpty(variables.unproven);
+  const leaseTtlS = integer(variables.leaseTtlS, 1);
+  const trouble = leaseTtlTrouble(leaseTtlS);
+  if (trouble !== undefined)
+    throw new EnvironmentError(`${variables.leaseTtlS} is ${leaseTtlS}: it ${trouble}`);
   const basePath = text(variables.basePath);
   if (!/^\/(.*\/)?$/.test(basePath)) {
     throw new EnvironmentError(`${variables.basePath} is "${basePath}", which has not a slash at both ends`);
@@ -267,7 +273,7 @@ export function readTaskEnvironment(env: Readonly<Record<string, string | undefi
     founders,
     unproven: unproven.split(',').filter((id) => id !== ''),
     basePath,
-    leaseTtlS: integer(variables.leaseTtlS, 2),
+    leaseTtlS,
     lookLimitS: number(variables.lookLimitS, 1),
     volumeType: textOrEmpty(variables.volumeType),
     warmStandby: onOrOff(variables.warmStandby),
@@ -346,7 +352,9 @@ export type ControlCall =
   /** Asks for nothing: the scheduler gets to know the cluster's CA, and whether it is heard. */
   | { readonly call: 'hello'; readonly taskId: string }
   /** The leases of a task that is proven dead are to end now (heartbeat and notebook key). */
-  | { readonly call: 'revokeLeases'; readonly taskId: string; readonly deadTaskId: string };
+  | { readonly call: 'revokeLeases'; readonly taskId: string; readonly deadTaskId: string }
+  /** The notebook is to go to another node: to `to`, or to the best one. Refused where it is not held, or nobody can take it. */
+  | { readonly call: 'handOver'; readonly taskId: string; readonly to?: number };
 
 /** Undefined for anything that is no control call. */
 export function readControlCall(text: string): ControlCall | undefined {
@@ -357,11 +365,13 @@ export function readControlCall(text: string): ControlCall | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { call, taskId, deadTaskId } = value as Record<string, unknown>;
+  const { call, taskId, deadTaskId, to } = value as Record<string, unknown>;
   if (typeof taskId !== 'string') return undefined;
   if (call === 'hello') return { call, taskId };
   if (call === 'revokeLeases' && typeof deadTaskId === 'string' && deadTaskId !== '') {
     return { call, taskId, deadTaskId };
   }
+  if (call === 'handOver' && to === undefined) return { call, taskId };
+  if (call === 'handOver' && typeof to === 'number') return { call, taskId, to };
   return undefined;
 }

@@ -26,6 +26,7 @@ const silenceMs = 5000;
 /** What calls do here; each resolves with what there is to say of it. */
 export interface ControlHandlers {
   readonly revokeLeases: (deadTaskId: string) => Promise<string>;
+  readonly handOver: (to: number | undefined) => Promise<string>;
 }
 
 export class Control {
@@ -115,6 +116,8 @@ export class Control {
         return 'heard';
       case 'revokeLeases':
         return this.handlers.revokeLeases(call.deadTaskId);
+      case 'handOver':
+        return this.handlers.handOver(call.to);
     }
   }
 

@@ -1,5 +1,7 @@
 /** Until when the holder may run Jupyter: the arithmetic of the fence, on the boot clock. */
 
+import { marginMs } from '../lease-times.js';
+
 /** One attempt to renew the notebook key's lease. */
 export interface Renewal {
   /** Boot clock just before the keep-alive was sent, in ms. */
@@ -8,11 +10,6 @@ export interface Renewal {
   readonly keepAliveTerm: string;
   /** `raft_term` of a linearizable read of the key, begun after that answer, on the same member. */
   readonly readTerm: string;
-}
-
-/** What is kept back of a TTL to stop Jupyter in. */
-export function marginMs(ttlMs: number): number {
-  return Math.min(1000, ttlMs / 4);
 }
 
 /**

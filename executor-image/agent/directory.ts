@@ -3,6 +3,7 @@ import type { Watcher } from 'etcd3';
 import { Alarm } from './clock.js';
 import { messageOf } from './errors.js';
 import type { EtcdMember } from './etcd/member.js';
+import { type Intents, noIntents, withIntent } from './intents.js';
 import type { Log } from './log.js';
 
 /** What a node says of itself in its heartbeat, and the holder in the notebook key. */
@@ -21,6 +22,8 @@ export interface ClusterView {
   readonly leaver?: NodeRecord;
   /** Whether earlier generations are fenced off: nobody may take the notebook before. */
   readonly fenced: boolean;
+  /** What is to become of the notebook. */
+  readonly intents: Intents;
 }
 
 export const keys = {
@@ -135,7 +138,9 @@ export class Directory {
     let holder: NodeRecord | undefined;
     let leaver: NodeRecord | undefined;
     let fenced = false;
+    let intents = noIntents;
     for (const { key, value } of answer.kvs) {
+      intents = withIntent(intents, key.toString(), value.toString());
       if (key.toString() === keys.fenced) fenced = true;
       const record = parseRecord(value.toString());
       if (record === undefined) continue;
@@ -149,6 +154,7 @@ export class Directory {
       ...(holder === undefined ? {} : { holder }),
       ...(leaver === undefined ? {} : { leaver }),
       fenced,
+      intents,
     };
     const changed = JSON.stringify(view) !== JSON.stringify(this.view);
     this.view = view;

@@ -2,22 +2,44 @@
  * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one. The holder's Jupyter
  * is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is killed when the key is lost.
  */
+import { renewalsPerTtl } from '../lease-times.js';
 import { askNodeAgent } from './ask.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
 import { deadlineAfter } from './deadline.js';
 import { type ClusterView, type Directory, keys, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
-import { listMembers, type Member, statusOf } from './etcd/client.js';
+import { listMembers, statusOf } from './etcd/client.js';
 import type { EtcdMember } from './etcd/member.js';
 import type { Fence } from './fence.js';
 import { shouldHandBack } from './handback.js';
+import { aboutFreeKey, declareUnfit, intendHandOver, intentKeys, noIntents } from './intents.js';
 import { Lease, LeaseGone } from './lease.js';
 import type { Log } from './log.js';
 import type { Looks } from './looks.js';
 import type { Notebook } from './notebook.js';
-import { memberThatSees } from './sight.js';
+import { bestSuccessor, type Candidate, type Successor } from './successor.js';
 
 const contendEveryMs = 1000;
+/** A holder without a deadline ahead looks again soon: people wait. */
+const renewSoonMs = 200;
+/** What Jupyter's kernels get to end in. */
+const stopGraceMs = 1500;
+/** Before a node that goes stops Jupyter whether it found a successor or not. */
+const findSuccessorWithinMs = 1000;
+/** Who gave the notebook away does not take it again at once, when the others are not quick. */
+const restMs = 3000;
+
+export interface HandOverOptions {
+  /** The node that is to have it; the best one by default. */
+  readonly to?: number;
+  /** Why this node cannot serve for a while. */
+  readonly unfitBecause?: string;
+}
+
+/** A hand-over that does not take place; the notebook stays where it is. */
+export class HandOverRefused extends Error {
+  override readonly name = 'HandOverRefused';
+}
 
 export class Leadership {
   readonly #alarm = new Alarm();
@@ -25,6 +47,8 @@ export class Leadership {
   #deadlineMs = 0;
   #handedBackAtMs: number[] = [];
   #leaving = false;
+  #isGivingUp = false;
+  #restsUntilMs = 0;
 
   constructor(
     readonly self: NodeRecord,
@@ -50,30 +74,50 @@ export class Leadership {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !this.#leaving) {
       try {
-        if (this.#lease !== undefined) await this.#renew(this.#lease);
+        if (this.#isGivingUp) await sleep(renewSoonMs, signal);
+        else if (this.#lease !== undefined) await this.#hold(this.#lease);
         else await this.#contend();
-        if (this.#lease !== undefined && this.looks.isTooOldToHold) await this.#handOver(this.#lease);
       } catch (error) {
         this.log.debug(`the notebook key: ${messageOf(error)}`);
       }
-      await this.#alarm.wait(this.holding ? (this.ttlS * 1000) / 5 : contendEveryMs, signal);
+      await this.#alarm.wait(this.#patienceMs, signal);
+    }
+  }
+
+  get #patienceMs(): number {
+    if (this.#lease === undefined) return contendEveryMs;
+    return bootClockMs() >= this.#deadlineMs ? renewSoonMs : (this.ttlS * 1000) / renewalsPerTtl;
+  }
+
+  async #hold(lease: Lease): Promise<void> {
+    await this.#renew(lease);
+    if (this.#lease !== lease) return;
+    if (this.looks.isTooOldToHold) await this.handOver('the shared volume was not seen here for long');
+    else if (this.notebook.cannotStart) {
+      const why = 'Jupyter cannot be started here';
+      await this.handOver(why, { unfitBecause: why });
     }
   }
 
   async #contend(): Promise<void> {
     const view = this.directory.view;
-    if (view === undefined) return;
+    if (view === undefined || bootClockMs() < this.#restsUntilMs) return;
     if (this.etcd.standing.role === 'follower') await this.#relieveLeader(view);
     if (this.etcd.standing.role !== 'leader') return;
     if (view.holder !== undefined) {
-      await this.#handBack(view.holder);
+      await this.#handBack(view.holder, view);
       return;
     }
     if (!(await this.fence.ensure())) return;
-    if (!this.looks.fresh) {
-      await this.#passLeadershipOn();
-      return;
+    const decision = aboutFreeKey(this.self.taskId, this.looks.fresh, view);
+    if (decision.do === 'passOn') {
+      const { toTaskId, why } = decision;
+      if ((await this.#passLeadershipOn(why, toTaskId)) || decision.else === 'wait') return;
     }
+    await this.#take();
+  }
+
+  async #take(): Promise<void> {
     const lease = await Lease.grant(this.etcd, this.ttlS);
     const created = await lease
       .createKey(keys.notebook, JSON.stringify(this.self), keys.fenced)
@@ -94,6 +138,8 @@ export class Leadership {
   /** Where the leader's node agent is gone and its etcd lives on, nobody would take the key: leadership comes to a node that can. */
   async #relieveLeader(view: ClusterView): Promise<void> {
     const [first] = view.live;
+    const { handOverTo } = view.intents;
+    if (handOverTo !== undefined && handOverTo !== this.self.taskId) return;
     if (view.holder !== undefined || first?.taskId !== this.self.taskId || !this.looks.fresh) return;
     const { client, observer, standing } = this.etcd;
     const { leader } = await statusOf(client);
@@ -133,7 +179,7 @@ export class Leadership {
 
   /** Tells the keeper of a new deadline: after each renewal, and after each look. */
   runIfAllowed(): void {
-    if (this.#lease === undefined || bootClockMs() >= this.#untilMs) return;
+    if (this.#lease === undefined || this.#isGivingUp || bootClockMs() >= this.#untilMs) return;
     this.notebook.runUntil(this.#untilMs);
   }
 
@@ -142,43 +188,105 @@ export class Leadership {
     this.#deadlineMs = 0;
   }
 
-  /** A holder that does not see the volume gives the notebook to a node that does, if there is one. */
-  async #handOver(lease: Lease): Promise<void> {
-    const memberId = await this.#memberThatSeesTheVolume();
-    if (memberId === undefined || this.#lease !== lease) return;
-    this.log.warn('the shared volume was not seen here for long: the notebook goes to a node that sees it');
+  /**
+   * Gives the notebook to another node: the intent first, then etcd's leadership, then Jupyter's end, then the key. For an
+   * operator, and for a holder that cannot serve.
+   * @returns what was done
+   * @throws HandOverRefused when this node does not hold the notebook, or no node can take it
+   */
+  async handOver(why: string, options: HandOverOptions = {}): Promise<string> {
+    const lease = this.#lease;
+    if (lease === undefined) throw new HandOverRefused('this node does not hold the notebook');
+    if (this.#isGivingUp) throw new HandOverRefused('a hand-over is under way');
+    this.#isGivingUp = true;
+    try {
+      const successor = await this.#makeWayForSuccessor(why, options);
+      await this.#giveUp(why);
+      return `node ${successor.node} takes the notebook`;
+    } finally {
+      this.#isGivingUp = false;
+    }
+  }
+
+  /** Has the intent written and leadership moved; Jupyter runs on meanwhile. */
+  async #makeWayForSuccessor(why: string, options: HandOverOptions): Promise<Successor> {
+    const unfit = this.directory.view?.intents.unfit ?? noIntents.unfit;
+    const wish = { unfit, ...(options.to === undefined ? {} : { node: options.to }) };
+    const successor = bestSuccessor(await this.#candidates(), wish);
+    if (successor === undefined) {
+      const whom = options.to === undefined ? 'no other node can' : `node ${options.to} cannot`;
+      throw new HandOverRefused(
+        `${whom} take the notebook: it has to be ready, to see the volume, and not unfit`,
+      );
+    }
+    this.log.warn(`the notebook goes to node ${successor.node}: ${why}`);
+    if (options.unfitBecause !== undefined) {
+      await declareUnfit(this.etcd, this.self.taskId, options.unfitBecause);
+    }
+    await intendHandOver(this.etcd, successor.taskId);
+    if (this.etcd.standing.role === 'leader') {
+      // One that stays passes leadership on itself, when it finds the key free.
+      await this.#moveLeader(successor.memberId).catch((error) => this.log.warn(messageOf(error)));
+    }
+    return successor;
+  }
+
+  /** Jupyter stops, then the key is free. */
+  async #giveUp(why: string): Promise<void> {
+    const lease = this.#lease;
     this.#forget();
-    await this.notebook.kill('it goes to another node');
-    await lease.revoke();
-    if (this.etcd.standing.role === 'leader') await this.#moveLeader(memberId);
+    this.#restsUntilMs = bootClockMs() + restMs;
+    await this.notebook.stop(stopGraceMs, why);
+    await lease
+      ?.revoke()
+      .catch((error) => this.log.warn(`the notebook key stays until its lease ends: ${messageOf(error)}`));
   }
 
-  /** Who does not see the volume does not take the notebook; it makes one leader that does. */
-  async #passLeadershipOn(): Promise<void> {
-    const memberId = await this.#memberThatSeesTheVolume();
-    if (memberId === undefined) return;
-    this.log.warn('the shared volume is not seen here: leadership goes to a node that sees it');
-    await this.#moveLeader(memberId);
+  /** @returns whether leadership went to another node: to `toTaskId`, or to the best one. */
+  async #passLeadershipOn(why: string, toTaskId?: string): Promise<boolean> {
+    const unfit = this.directory.view?.intents.unfit ?? noIntents.unfit;
+    const candidates = await this.#candidates();
+    const successor =
+      toTaskId === undefined
+        ? bestSuccessor(candidates, { unfit })
+        : bestSuccessor(
+            candidates.filter(({ status }) => status.taskId === toTaskId),
+            { unfit: [] },
+          );
+    if (successor === undefined) return false;
+    this.log.warn(`etcd's leadership goes to node ${successor.node}: ${why}`);
+    await this.#moveLeader(successor.memberId);
+    return true;
   }
 
-  /** The member id, in hexadecimal, of a voter whose last look is young. */
-  async #memberThatSeesTheVolume(): Promise<string | undefined> {
+  /** The other live nodes that answer. */
+  async #candidates(): Promise<Candidate[]> {
     const others = (this.directory.view?.live ?? []).filter(({ taskId }) => taskId !== this.self.taskId);
-    const statuses = await Promise.all(
-      others.map(({ address }) => askNodeAgent(address, 500).catch(() => undefined)),
+    const candidates = await Promise.all(
+      others
+        .map(async ({ address }) => {
+          const [status, { raftIndex }] = await Promise.all([
+            askNodeAgent(address, 500),
+            statusOf(this.etcd.observer.client(address), 500),
+          ]);
+          return { status, raftIndex: BigInt(raftIndex) };
+        })
+        .map((candidate) => candidate.catch(() => undefined)),
     );
-    return memberThatSees(statuses);
+    return candidates.filter((candidate) => candidate !== undefined);
   }
 
   async #moveLeader(memberId: string): Promise<void> {
     await this.etcd.client.maintenance.moveLeader({ targetID: BigInt(`0x${memberId}`).toString() });
+    this.etcd.nudge();
   }
 
   /** Makes the holder's member leader, when the holder is well. */
-  async #handBack(holder: NodeRecord): Promise<void> {
+  async #handBack(holder: NodeRecord, { intents }: ClusterView): Promise<void> {
     const view = {
       nowMs: bootClockMs(),
       leading: true,
+      isGivenAway: intents.handOverTo !== undefined || intents.unfit.includes(holder.taskId),
       handedBackAtMs: this.#handedBackAtMs,
       ...(holder.taskId === this.self.taskId ? {} : { holderAddress: holder.address }),
     };
@@ -189,40 +297,31 @@ export class Leadership {
     if (status?.taskId !== holder.taskId || status.etcd.role !== 'follower') return;
     const { memberId } = status.etcd;
     if (memberId === undefined) return;
+    // Who became leader by a hand-over may not have heard of the intent yet.
+    const { kvs } = await this.etcd.client.kv.range({ key: Buffer.from(intentKeys.handOver) });
+    if (kvs.length > 0) return;
     this.#handedBackAtMs = [...this.#handedBackAtMs.slice(-9), view.nowMs];
     this.log.info(`handing etcd's leadership back to node ${holder.node}, which holds the notebook`);
     await this.#moveLeader(memberId);
   }
 
-  /** Gives up the notebook in an orderly way: Jupyter stops, then the key is free, then another node leads. */
+  /** This node goes: another has the notebook, and leads. */
   async leave(): Promise<void> {
-    const lease = this.#lease;
     this.#leaving = true;
-    this.#forget();
-    await this.notebook.stop(1500, 'this node leaves');
-    await lease
-      ?.revoke()
-      .catch((error) => this.log.warn(`the notebook key stays until its lease ends: ${messageOf(error)}`));
-    if (this.etcd.standing.role === 'leader') {
-      await this.#moveLeaderAway().catch((error) =>
+    const why = 'this node leaves';
+    if (this.#lease !== undefined && !this.#isGivingUp) {
+      this.#isGivingUp = true;
+      const found = this.#makeWayForSuccessor(why, {}).catch((error) => this.log.warn(messageOf(error)));
+      const over = new AbortController();
+      await Promise.race([found, sleep(findSuccessorWithinMs, over.signal)]);
+      over.abort();
+      await this.#giveUp(why);
+    } else {
+      await this.notebook.stop(stopGraceMs, why);
+      if (this.etcd.standing.role !== 'leader') return;
+      await this.#passLeadershipOn(why).catch((error) =>
         this.log.warn(`leadership is not handed over: ${messageOf(error)}`),
       );
     }
-  }
-
-  async #moveLeaderAway(): Promise<void> {
-    const members = await listMembers(this.etcd.client);
-    const others = members.filter(({ learner, address }) => !learner && address !== this.self.address);
-    const indexed = await Promise.all(others.map((member) => this.#indexOf(member)));
-    const best = indexed.filter((one) => one !== undefined).sort((a, b) => (b.index > a.index ? 1 : -1))[0];
-    if (best === undefined) return;
-    await this.etcd.client.maintenance.moveLeader({ targetID: best.member.id });
-    this.log.info(`leadership handed over to ${best.member.address}`);
-    await sleep(50);
-  }
-
-  async #indexOf(member: Member): Promise<{ member: Member; index: bigint } | undefined> {
-    const status = await statusOf(this.etcd.observer.client(member.address), 500).catch(() => undefined);
-    return status === undefined ? undefined : { member, index: BigInt(status.raftIndex) };
   }
 }

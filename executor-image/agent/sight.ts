@@ -1,6 +1,4 @@
 /** What the age of the last look at the shared volume means for the notebook: the arithmetic, on the boot clock. */
-import type { NodeStatus } from '../contract.js';
-
 /** A holder that has not seen the volume for so many limits hands over to a node that has. */
 const limitsToHandOver = 2;
 
@@ -16,16 +14,3 @@ export function freshUntilMs(startedAtMs: number | undefined, limitMs: number): 
 export function handsOverFromMs(startedAtMs: number | undefined, limitMs: number): number {
   return freshUntilMs(startedAtMs, limitMs) + (limitsToHandOver - 1) * limitMs;
 }
-
-/** The etcd member, in hexadecimal, of the ready node with the youngest look; undefined when none sees the volume. */
-export function memberThatSees(statuses: readonly (NodeStatus | undefined)[]): string | undefined {
-  let best: NodeStatus | undefined;
-  for (const status of statuses) {
-    // A node agent of another release may say nothing of its volume.
-    if (!status?.ready || status.etcd.memberId === undefined || !status.volume?.fresh) continue;
-    if (best === undefined || ageOf(status) < ageOf(best)) best = status;
-  }
-  return best?.etcd.memberId;
-}
-
-const ageOf = ({ volume }: NodeStatus): number => volume.lookAgeS ?? Number.POSITIVE_INFINITY;

@@ -59,6 +59,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         if (count > 0) of('control').info(`task ${deadTaskId} is dead, says Mesos: its leases are ended`);
         return `${count} leases ended`;
       },
+      handOver: (to) => leadership.handOver('an operator wants it so', to === undefined ? {} : { to }),
     },
     of('control'),
   );
@@ -132,8 +133,10 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     }
     if (!changed) return;
     ssh.nudge();
+    etcd.nudge();
     leadership.nudge();
   };
+  notebook.onCrash = () => leadership.nudge();
   notebook.volumeHangs = () => looks.hangs;
   looks.onLook = () => leadership.runIfAllowed();
   etcd.onRevision = (revision) => directory.heard(revision);

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
+import { leaseTtlTrouble } from '../../executor-image/lease-times.js';
 import { type Constraint, parseConstraint } from '../cluster/constraints.js';
 import { logLevels } from '../log.js';
 import { contains, parseAddress, parseNetwork } from './addresses.js';
@@ -403,8 +404,13 @@ export const settingTable = {
     group: 'Behaviour',
     takes: 'SECONDS',
     help: "life of a node's leases in etcd without renewal",
-    more: 'Shorter: a dead node is noticed sooner. Longer: more patience with a slow network. etcd allows no less than 2.',
-    schema: whole(2).default(5),
+    more: 'Shorter: a dead node is noticed sooner. Longer: more patience with a slow network. Not less than 2: the election timeout of etcd is a second, and up to a second of it is kept back to freeze Jupyter in.',
+    schema: whole(1)
+      .superRefine((ttlS, context) => {
+        const trouble = leaseTtlTrouble(ttlS);
+        if (trouble !== undefined) context.addIssue({ code: 'custom', message: trouble });
+      })
+      .default(5),
   }),
   lookLimitS: setting({
     kind: 'number',

@@ -1,5 +1,6 @@
 /** etcd's command line. */
 import { ports } from '../../contract.js';
+import { etcdTiming } from '../../lease-times.js';
 import { tlsFiles } from '../trust/credentials.js';
 import { quotaBytes } from './space.js';
 
@@ -31,6 +32,8 @@ export function etcdArguments(options: StartOptions): string[] {
     'listen-client-urls': `${clientUrl(address)},${clientUrl('127.0.0.1')}`,
     'initial-advertise-peer-urls': peerUrl(address),
     'advertise-client-urls': clientUrl(address),
+    'heartbeat-interval': String(etcdTiming.heartbeatMs),
+    'election-timeout': String(etcdTiming.electionTimeoutMs),
     'initial-cluster': options.members.map((member) => `${member.name}=${peerUrl(member.address)}`).join(','),
     'initial-cluster-state': options.state,
     // Members of different generations never speak to one another.

@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import type { Etcd3, IStatusResponse } from 'etcd3';
 import type { NodeStatus, TaskEnvironment } from '../../contract.js';
 import { afterEnd, noBackoff } from '../backoff.js';
-import { bootClockMs, sleep } from '../clock.js';
+import { Alarm, bootClockMs, sleep } from '../clock.js';
 import { messageOf, NodeEnd } from '../errors.js';
 import type { Log } from '../log.js';
 import { describeEnd, Program } from '../program.js';
@@ -58,6 +58,7 @@ export class EtcdMember implements ClientSource {
 
   readonly observer: Observer;
   readonly #space = new Space();
+  readonly #asking = new Alarm();
   readonly #self: Self;
   #client: Etcd3 | undefined;
   #program: Program | undefined;
@@ -125,6 +126,11 @@ export class EtcdMember implements ClientSource {
         await sleep(backoff.waitMs, signal);
       }
     }
+  }
+
+  /** Asks the own member now: its role may be another. */
+  nudge(): void {
+    this.#asking.ring();
   }
 
   async stop(): Promise<void> {
@@ -261,7 +267,7 @@ export class EtcdMember implements ClientSource {
         if (role === 'learner') await this.#promote(memberId);
         else this.#say((await this.#tendSpace(status, role)) ?? `etcd is a ${role}`);
       }
-      await sleep(this.serves ? askEveryMs.settled : askEveryMs.starting, signal);
+      await this.#asking.wait(this.serves ? askEveryMs.settled : askEveryMs.starting, signal);
     }
   }
 

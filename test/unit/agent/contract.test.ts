@@ -67,7 +67,11 @@ describe('the environment of a task', () => {
     ['a broken incarnation', { MJ_INCARNATION: '1.5' }, /MJ_INCARNATION is "1.5", not a whole number/],
     ['a founder too few', { MJ_FOUNDERS: 'a,b' }, /MJ_FOUNDERS names 2 tasks for 3 addresses/],
     ['a base path without its slash', { MJ_BASE_PATH: '/notebook' }, /slash at both ends/],
-    ['a lease of a second', { MJ_LEASE_TTL_S: '1' }, /MJ_LEASE_TTL_S is "1", not a number of at least 2/],
+    [
+      'a lease of a second',
+      { MJ_LEASE_TTL_S: '1' },
+      /MJ_LEASE_TTL_S is 1: it is less than 2, one and a half/,
+    ],
     ['nothing said of unproven tasks', { MJ_UNPROVEN: undefined }, /MJ_UNPROVEN is not set/],
     ['a look that may have no age', { MJ_LOOK_LIMIT_S: '0' }, /MJ_LOOK_LIMIT_S is "0", not a number of/],
     [
@@ -113,6 +117,8 @@ test('a control call is read as it was written; anything else is none', () => {
   for (const call of [
     { call: 'hello', taskId: 'a' },
     { call: 'revokeLeases', taskId: 'a', deadTaskId: 'b' },
+    { call: 'handOver', taskId: 'a' },
+    { call: 'handOver', taskId: 'a', to: 2 },
   ]) {
     assert.deepEqual(readControlCall(JSON.stringify({ ...call, more: 1 })), call);
   }
@@ -123,6 +129,7 @@ test('a control call is read as it was written; anything else is none', () => {
     '{"call":"hello"}',
     '{"call":"revokeLeases","taskId":"a"}',
     '{"call":"revokeLeases","taskId":"a","deadTaskId":""}',
+    '{"call":"handOver","taskId":"a","to":"2"}',
     '{"call":"toString","taskId":"a"}',
   ]) {
     assert.equal(readControlCall(text), undefined, text);

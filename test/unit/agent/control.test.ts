@@ -52,6 +52,10 @@ describe('the node agent’s control calls', () => {
             ? Promise.reject(new Error('no leader'))
             : Promise.resolve('2 leases');
         },
+        handOver: (to) => {
+          told.push(`to ${to}`);
+          return Promise.resolve('handed over');
+        },
       },
       { error: note, warn: note, info: note, debug: note } as never,
     );
@@ -117,6 +121,11 @@ describe('the node agent’s control calls', () => {
   test('carry the word of a death', async () => {
     const { status } = await ask({ call: 'revokeLeases', taskId: 'task-0-2', deadTaskId: 'task-1-1' });
     assert.deepEqual([status, told], [200, ['task-1-1']]);
+  });
+
+  test('carry an operator’s wish for another holder', async () => {
+    const { body } = await ask({ call: 'handOver', taskId: 'task-0-2', to: 1 });
+    assert.deepEqual([body['done'], told], ['handed over', ['to 1']]);
   });
 
   test('say so when it cannot be carried out yet', async () => {

@@ -3,8 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decideFence, type FenceView, fenceMarginMs } from '../../../executor-image/agent/fence.js';
 import { sightOf } from '../../../executor-image/agent/generation.js';
-import { freshUntilMs, handsOverFromMs, memberThatSees } from '../../../executor-image/agent/sight.js';
-import { contractVersion, type NodeStatus } from '../../../executor-image/contract.js';
+import { freshUntilMs, handsOverFromMs } from '../../../executor-image/agent/sight.js';
 
 describe('a look at the trusted directory', () => {
   const others = ['ssh', 'notebook-token', '.generation-9.Xy12ab', '.probe-0'];
@@ -35,43 +34,6 @@ describe('the age of the last look', () => {
 
   test('lets Jupyter not run before the first look', () => {
     assert.equal(freshUntilMs(undefined, 60_000), 0);
-  });
-});
-
-describe('the node that a holder without its volume hands over to', () => {
-  const status = (memberId: string, lookAgeS: number, more: Partial<NodeStatus> = {}): NodeStatus => ({
-    contractVersion,
-    node: 0,
-    address: '192.0.2.100',
-    taskId: 'task',
-    incarnation: 1,
-    generation: 1,
-    bootId: 'boot-1',
-    uptimeS: 1,
-    ready: true,
-    reason: '',
-    etcd: { role: 'follower', memberId },
-    notebook: { state: 'stopped' },
-    volume: { lookAgeS, fresh: true },
-    live: [],
-    control: { taken: 0, refused: { wrongKey: 0, wrongTask: 0, malformed: 0, noTls: 0 } },
-    ...more,
-  });
-
-  test('is the one with the youngest look', () => {
-    assert.equal(memberThatSees([undefined, status('a', 3), status('b', 1), status('c', 2)]), 'b');
-  });
-
-  test('is a ready one that sees the volume, or none', () => {
-    const blind = status('a', 90, { volume: { lookAgeS: 90, fresh: false } });
-    const learner = status('b', 1, { ready: false });
-    assert.equal(memberThatSees([blind, learner, undefined]), undefined);
-    assert.equal(memberThatSees([blind, learner, status('c', 5)]), 'c');
-  });
-
-  test('is none whose release says nothing of its volume', () => {
-    const { volume: _, ...old } = status('a', 1);
-    assert.equal(memberThatSees([old as NodeStatus]), undefined);
   });
 });
 

@@ -21,6 +21,7 @@ const node = (number: number): NodeRecord => ({
 const view = (live: number[], holder?: number): ClusterView => ({
   live: live.map(node),
   fenced: true,
+  intents: { unfit: [] },
   ...(holder === undefined ? {} : { holder: node(holder) }),
 });
 const ours = (text: string) => text.split('\n').filter((line) => line.includes('jupyter-'));

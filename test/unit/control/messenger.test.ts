@@ -41,7 +41,10 @@ describe('the scheduler’s calls to a node agent', () => {
   before(async () => {
     control = new Control(
       { taskId: 'task-0', schedulerKey: key.fingerprint },
-      { revokeLeases: async (taskId) => `${revoked.push(taskId)} leases` },
+      {
+        revokeLeases: async (taskId) => `${revoked.push(taskId)} leases`,
+        handOver: async () => assert.fail('nobody asked for it'),
+      },
       silent as never,
     );
     server = await control.listen(credentialsOf(authority), 0);

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { aboutFreeKey, intentKeys, noIntents, withIntent } from '../../../executor-image/agent/intents.js';
+import { bestSuccessor, type Candidate } from '../../../executor-image/agent/successor.js';
+import { contractVersion, type NodeStatus } from '../../../executor-image/contract.js';
+
+const candidate = (node: number, raftIndex: number, more: Partial<NodeStatus> = {}): Candidate => ({
+  status: {
+    contractVersion,
+    node,
+    address: `192.0.2.10${node}`,
+    taskId: `task-${node}`,
+    incarnation: 1,
+    generation: 1,
+    bootId: 'boot-1',
+    uptimeS: 1,
+    ready: true,
+    reason: '',
+    etcd: { role: 'follower', memberId: `${node}a` },
+    notebook: { state: 'stopped' },
+    volume: { lookAgeS: 1, fresh: true },
+    live: [],
+    control: { taken: 0, refused: { wrongKey: 0, wrongTask: 0, malformed: 0, noTls: 0 } },
+    ...more,
+  },
+  raftIndex: BigInt(raftIndex),
+});
+
+describe('the successor of a holder', () => {
+  const all = { unfit: [] };
+
+  test('is the one with the longest log', () => {
+    const candidates = [candidate(0, 9), candidate(1, 10), candidate(2, 7)];
+    assert.deepEqual(bestSuccessor(candidates, all), { node: 1, taskId: 'task-1', memberId: '1a' });
+  });
+
+  test('of equal logs, is the one with the youngest look', () => {
+    const older = candidate(0, 9, { volume: { lookAgeS: 3, fresh: true } });
+    assert.equal(bestSuccessor([older, candidate(1, 9)], all)?.node, 1);
+  });
+
+  test('is ready, sees the volume, and is not unfit; or there is none', () => {
+    const { volume: _, ...silent } = candidate(2, 9).status;
+    const none = [
+      candidate(0, 9, { ready: false }),
+      candidate(1, 9, { volume: { lookAgeS: 90, fresh: false } }),
+      { status: silent as NodeStatus, raftIndex: 9n },
+      candidate(3, 9),
+    ];
+    assert.equal(bestSuccessor(none, { unfit: ['task-3'] }), undefined);
+    assert.equal(bestSuccessor([...none, candidate(4, 1)], { unfit: ['task-3'] })?.node, 4);
+  });
+
+  test('is the node that was asked for, or none', () => {
+    const candidates = [candidate(0, 9), candidate(1, 10)];
+    assert.equal(bestSuccessor(candidates, { node: 0, unfit: [] })?.node, 0);
+    assert.equal(bestSuccessor(candidates, { node: 2, unfit: [] }), undefined);
+  });
+});
+
+describe('a leader that finds the notebook key free', () => {
+  const live = [0, 1, 2].map((node) => ({
+    node,
+    address: `192.0.2.10${node}`,
+    taskId: `task-${node}`,
+    incarnation: 1,
+  }));
+  const decide = (seesVolume: boolean, intents = noIntents) =>
+    aboutFreeKey('task-0', seesVolume, { live, intents });
+
+  test('takes it when nothing else is intended', () => {
+    assert.deepEqual(decide(true), { do: 'take' });
+    assert.deepEqual(decide(true, { handOverTo: 'task-0', unfit: ['task-0'] }), { do: 'take' });
+  });
+
+  test('passes leadership on to the task that the notebook is handed over to', () => {
+    const decision = decide(true, { handOverTo: 'task-2', unfit: [] });
+    assert.equal(decision.do === 'passOn' && decision.toTaskId, 'task-2');
+  });
+
+  test('forgets a hand-over to a task that is dead', () => {
+    assert.deepEqual(decide(true, { handOverTo: 'task-9', unfit: [] }), { do: 'take' });
+  });
+
+  test('passes leadership on when it is unfit, and tries once more itself where nobody else can', () => {
+    const decision = decide(true, { unfit: ['task-0'] });
+    assert.equal(decision.do === 'passOn' && decision.else, 'take');
+  });
+
+  test('never takes it without a sight of the volume', () => {
+    for (const handOverTo of ['task-0', 'task-1']) {
+      const decision = decide(false, { handOverTo, unfit: [] });
+      assert.equal(decision.do === 'passOn' && decision.else, 'wait');
+    }
+  });
+});
+
+test('intents are read from their keys, and no others', () => {
+  let intents = withIntent(noIntents, '/nodes/00', 'x');
+  assert.deepEqual(intents, noIntents);
+  intents = withIntent(intents, intentKeys.handOver, 'task-1');
+  intents = withIntent(intents, `${intentKeys.unfit}task-0`, 'Jupyter cannot be started here');
+  assert.deepEqual(intents, { handOverTo: 'task-1', unfit: ['task-0'] });
+});
