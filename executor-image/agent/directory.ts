@@ -33,6 +33,8 @@ export const keys = {
   notebook: '/notebook',
   fenced: '/fenced',
   leaver: '/leaver',
+  /** The newest incarnation of a node that has set out to join: older ones that come back find it, and end. */
+  incarnation: (node: number) => `/incarnations/${String(node).padStart(2, '0')}`,
 } as const;
 
 /** Also without any event: somebody else may have written /etc/hosts, as Docker does when a network is connected. */

@@ -1,9 +1,11 @@
 /** A cluster of real containers without a scheduler: started by `docker run` as the scheduler would have Mesos start them. */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   containerPaths,
+  type NodeStatus,
   type TaskEnvironment,
   tokenFileName,
   writeTaskEnvironment,
@@ -20,6 +22,10 @@ import {
   type TestNetwork,
   uniqueName,
 } from '../support/docker.js';
+import { jupyterAnswersInside, statusInside } from '../support/inside.js';
+import { dropPacketsTo } from '../support/packets.js';
+
+const nameOf = (node: number): string => `mj-image-test-node-${node}`;
 
 interface TestClusterOptions {
   readonly size?: number;
@@ -30,6 +36,8 @@ interface TestClusterOptions {
   readonly healthChecks?: boolean;
   /** Where a node's containers find the shared directory; without it they have the directory itself. */
   readonly mountOf?: (shared: string, node: number) => string;
+  /** Drops all that this machine itself sends to the nodes, as Calico does where a scheduler is on another host. */
+  readonly dropsPackets?: boolean;
 }
 
 /** Whoever has it is the scheduler of all test clusters. */
@@ -41,6 +49,7 @@ export class TestCluster extends ClusterAccess {
   readonly containers: string[] = [];
   readonly all: string[] = [];
   readonly #incarnations: number[] = [];
+  #stopDropping: () => Promise<void> = async () => {};
   /** The generation that tasks are started in. */
   #generation: Pick<TaskEnvironment, 'generation' | 'founders' | 'unproven'>;
 
@@ -59,7 +68,9 @@ export class TestCluster extends ClusterAccess {
     imageUnderTest();
     const network = await createTestNetwork('mj-image-test');
     const shared = mkdtempSync(join(tmpdir(), 'mj-image-test-'));
-    return new TestCluster(network, shared, { size, ...options });
+    const cluster = new TestCluster(network, shared, { size, ...options });
+    if (options.dropsPackets) cluster.#stopDropping = await dropPacketsTo(network.subnet);
+    return cluster;
   }
 
   /** Begins another generation, as the scheduler would: the next task of each node is a founder. */
@@ -92,16 +103,37 @@ export class TestCluster extends ClusterAccess {
     };
   }
 
+  override async status(node: number): Promise<NodeStatus> {
+    return this.options.dropsPackets ? statusInside(this.container(node)) : super.status(node);
+  }
+
+  override async serving(nodes: readonly number[] = this.nodes): Promise<number[]> {
+    if (!this.options.dropsPackets) return super.serving(nodes);
+    const answers = await Promise.all(nodes.map((node) => jupyterAnswersInside(this.container(node))));
+    return nodes.filter((_, position) => answers[position]);
+  }
+
   /** Starts the next task of a node, in place of its last. */
-  async start(node: number): Promise<string> {
-    const incarnation = (this.#incarnations[node] ?? 0) + 1;
-    this.#incarnations[node] = incarnation;
+  async start(node: number, ...options: readonly string[]): Promise<string> {
     const former = this.containers[node];
-    const name = uniqueName(`mj-image-test-node-${node}`);
-    this.containers[node] = name;
-    this.all.push(name);
     // As Mesos does: the dead container is still there when the next one comes.
     if (former !== undefined) await docker('stop', '-t', '0', former).catch(() => undefined);
+    return this.#run(node, options);
+  }
+
+  /** Starts the next task of a node on "another host": the last one lives on, out of reach, and the address has another MAC. */
+  async startElsewhere(node: number): Promise<string> {
+    await docker('network', 'disconnect', this.network.name, this.container(node));
+    const bytes = [...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, '0'));
+    return this.#run(node, ['--mac-address', ['02', '00', ...bytes].join(':')]);
+  }
+
+  async #run(node: number, options: readonly string[]): Promise<string> {
+    const incarnation = (this.#incarnations[node] ?? 0) + 1;
+    this.#incarnations[node] = incarnation;
+    const name = uniqueName(nameOf(node));
+    this.containers[node] = name;
+    this.all.push(name);
     const variables = Object.entries(writeTaskEnvironment(this.environment(node, incarnation)));
     return startContainer(
       name,
@@ -109,6 +141,7 @@ export class TestCluster extends ClusterAccess {
         ...['--net', this.network.name, '--ip', this.address(node)],
         ...['-v', `${this.options.mountOf?.(this.shared, node) ?? this.shared}:${containerPaths.shared}`],
         ...variables.flatMap(([key, value]) => ['-e', `${key}=${value}`]),
+        ...options,
       ],
       imageUnderTest(),
     );
@@ -124,6 +157,11 @@ export class TestCluster extends ClusterAccess {
     return name;
   }
 
+  /** Those of the node's earlier tasks, in order. */
+  formerContainers(node: number): string[] {
+    return this.all.filter((name) => name.startsWith(nameOf(node)) && name !== this.containers[node]);
+  }
+
   get token(): string {
     return readFileSync(join(this.trusted, tokenFileName), 'utf8');
   }
@@ -135,6 +173,7 @@ export class TestCluster extends ClusterAccess {
   }
 
   async remove(): Promise<void> {
+    await this.#stopDropping();
     await Promise.all(this.all.map(removeContainer));
     await this.network.remove();
     rmSync(this.shared, { recursive: true, force: true });

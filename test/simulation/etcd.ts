@@ -23,6 +23,8 @@ export const refusals = {
   exists: 'etcdserver: Peer URLs already exists',
 } as const;
 
+const newerHasSetOut = 'a newer incarnation of this node has set out to join';
+
 export class Refused extends Error {
   override readonly name = 'Refused';
 }
@@ -32,6 +34,8 @@ interface ClusterMember extends Member {
   name: string;
   learner: boolean;
   process: EtcdProcess | undefined;
+  /** Of the task that it was made for; a founder's is older than any. */
+  readonly incarnation: number;
 }
 
 export interface Lease {
@@ -80,6 +84,8 @@ export class EtcdCluster {
   /** Since when two members have been connected. */
   #connectedSince = new Map<string, number>();
   readonly #startedNew = new Set<string>();
+  /** The newest incarnation of each node that set out to join, as the key of it says. */
+  readonly newestIncarnations = new Map<number, number>();
   #isElecting = false;
   #ids = 0;
   readonly #world: World;
@@ -91,10 +97,10 @@ export class EtcdCluster {
     readonly addresses: readonly string[],
   ) {
     this.#world = world;
-    for (const node of founders.keys()) this.#newMember(node, founderName(node), false);
+    for (const node of founders.keys()) this.#newMember(node, founderName(node), false, 0);
   }
 
-  #newMember(node: number, name: string, learner: boolean): ClusterMember {
+  #newMember(node: number, name: string, learner: boolean, incarnation: number): ClusterMember {
     this.#ids += 1;
     const member: ClusterMember = {
       id: `${this.#ids}`,
@@ -103,6 +109,7 @@ export class EtcdCluster {
       address: this.addresses[node] ?? '',
       learner,
       process: undefined,
+      incarnation,
     };
     this.members.push(member);
     return member;
@@ -303,7 +310,19 @@ export class EtcdCluster {
     return this.leader;
   }
 
-  addLearner({ node, taskId, generation }: Pick<Container, 'node' | 'taskId' | 'generation'>): string {
+  /** Says that an incarnation sets out to join; throws when a newer one has. */
+  claimIncarnation({ node, incarnation }: Pick<Container, 'node' | 'incarnation'>): void {
+    this.#leaderThatCommits();
+    if ((this.newestIncarnations.get(node) ?? 0) > incarnation) throw new Refused(newerHasSetOut);
+    this.newestIncarnations.set(node, incarnation);
+  }
+
+  addLearner({
+    node,
+    taskId,
+    generation,
+    incarnation,
+  }: Pick<Container, 'node' | 'taskId' | 'generation' | 'incarnation'>): string {
     const leader = this.#leaderThatCommits();
     if (generation !== this.generation) {
       throw new Violation(
@@ -313,7 +332,7 @@ export class EtcdCluster {
     if (this.#connectedVoters(leader) < this.voters.length) throw new Refused(refusals.unhealthy);
     if (this.members.some((member) => member.node === node)) throw new Refused(refusals.exists);
     if (this.members.some(({ learner }) => learner)) throw new Refused(refusals.tooManyLearners);
-    const { id } = this.#newMember(node, '', true);
+    const { id } = this.#newMember(node, '', true, incarnation);
     this.connectionsChanged();
     return id;
   }
@@ -334,9 +353,10 @@ export class EtcdCluster {
         throw new Refused(refusals.unhealthy);
       }
     }
-    const newer = /-incarnation-(\d+)$/.exec(member.name)?.[1];
-    if (member.node === asker.node && newer !== undefined && Number(newer) > asker.incarnation) {
-      throw new Violation(`${asker.taskId} removes ${member.name}, which is newer`);
+    if (member.node === asker.node && member.incarnation > asker.incarnation) {
+      throw new Violation(
+        `${asker.taskId} removes the member of incarnation ${member.incarnation}, which is newer`,
+      );
     }
     this.members.splice(this.members.indexOf(member), 1);
     if (member === this.leader) {

@@ -7,6 +7,7 @@ import {
   inVainSince,
   memberName,
   noQuorumLimitMs,
+  quickEndsAfter,
   type Self,
   speaksForCluster,
 } from '../../executor-image/agent/etcd/membership.js';
@@ -47,7 +48,6 @@ const lookLimitMs = 60_000;
 const lookEveryMs = 3_000;
 const membershipEveryMs = 500;
 const leadershipEveryMs = 1_000;
-const quickEndMs = 10_000;
 const volumeLimitMs = 20_000;
 
 /** Since when something is so, by id. */
@@ -75,6 +75,8 @@ export class NodeAgent {
   #removed = false;
   #quickEnds = 0;
   #backoff = noBackoff;
+  #joins = 0;
+  #endedAtMs = 0;
   #inVainSinceMs: number | undefined;
   #disconnectedSince: Since = new Map();
   #learnersSince: Since = new Map();
@@ -244,6 +246,7 @@ export class NodeAgent {
       quickEnds: this.#quickEnds,
       hasLog: this.#log !== undefined,
       everStarted: this.#everStarted,
+      failedJoins: { count: this.#joins, sinceMs: this.#bootMs - this.#endedAtMs },
     };
     const view: View =
       known.hasLog || (this.#self.founder && !known.everStarted) ? { silent: [] } : this.#view();
@@ -263,10 +266,12 @@ export class NodeAgent {
         this.#quickEnds = 0;
         return this.#in(1, () => this.#membership());
       case 'start':
-        return this.#runEtcd(() => {
-          const log = this.#log;
-          return log?.cluster.start(log.memberId, memberName(this.#self), this.#container, this.#onEtcdEnd);
-        });
+        return this.#after(this.#backoff.waitMs, () =>
+          this.#runEtcd(() => {
+            const log = this.#log;
+            return log?.cluster.start(log.memberId, memberName(this.#self), this.#container, this.#onEtcdEnd);
+          }),
+        );
       case 'found': {
         this.#everStarted = true;
         const { generation, launch } = this.#container;
@@ -280,11 +285,15 @@ export class NodeAgent {
         return this.#in(membershipEveryMs / 5, () => this.#membership());
       case 'add': {
         const cluster = view.leads;
-        const added = this.#change(() => cluster?.addLearner(this.#container));
+        const added = this.#change(() => {
+          cluster?.claimIncarnation(this.#container);
+          return cluster?.addLearner(this.#container);
+        });
         if (cluster === undefined || added === undefined) {
           return this.#in(membershipEveryMs, () => this.#membership());
         }
         this.#everStarted = true;
+        this.#joins += 1;
         return this.#in(this.#world.random.between(50, 1_000), () =>
           this.#runEtcd(() => cluster.start(added, memberName(this.#self), this.#container, this.#onEtcdEnd)),
         );
@@ -307,10 +316,11 @@ export class NodeAgent {
     this.process = undefined;
     const livedMs = this.#world.clock.nowMs - process.startedMs;
     this.#removed = status === 0;
-    this.#quickEnds = livedMs < quickEndMs ? this.#quickEnds + 1 : 1;
+    this.#quickEnds = quickEndsAfter(this.#quickEnds, livedMs);
     this.#backoff = afterEnd(this.#backoff, livedMs);
+    this.#endedAtMs = this.#bootMs;
     this.#tell(`etcd ended with status ${status}`);
-    this.#in(this.#backoff.waitMs, () => this.#membership());
+    this.#in(1, () => this.#membership());
   };
 
   /** etcd's process is killed in the container: it has its log. */
@@ -324,7 +334,11 @@ export class NodeAgent {
   /** A learner asks to be promoted, again and again. */
   #watch(): void {
     const { process } = this;
-    if (process === undefined || process.cluster.isVoter(process)) return;
+    if (process === undefined) return;
+    if (process.cluster.isVoter(process)) {
+      this.#joins = 0;
+      return;
+    }
     const view = this.#view();
     if (!this.#isWorthwhile(view)) return;
     if (process.cluster.role(process) === 'learner') {
@@ -392,6 +406,7 @@ export class NodeAgent {
         members: found.members.map(({ id, name, address, learner }) => ({ id, name, address, learner })),
         disconnectedForMs: forMs(this.#disconnectedSince, now),
         learnerForMs: forMs(this.#learnersSince, now),
+        newestIncarnation: found.newestIncarnations.get(this.#self.node) ?? 0,
       },
       leads: found,
       silent,

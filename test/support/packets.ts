@@ -51,3 +51,28 @@ export async function connectAgain(container: string): Promise<void> {
 export async function dropFrom(container: string, address: string): Promise<void> {
   await inNamespaceOf(container, 'iptables', '-w', '-I', 'INPUT', '-s', address, '-j', 'DROP');
 }
+
+/** Drops what goes to or comes from a TCP port, of the container or of others. */
+export async function blockPort(container: string, port: number): Promise<() => Promise<void>> {
+  const rules = ['INPUT', 'OUTPUT'].flatMap((chain) =>
+    ['--dport', '--sport'].map((end) => [chain, '-p', 'tcp', end, String(port), '-j', 'DROP']),
+  );
+  for (const rule of rules) await inNamespaceOf(container, 'iptables', '-w', '-I', ...rule);
+  return async () => {
+    for (const rule of rules) await inNamespaceOf(container, 'iptables', '-w', '-D', ...rule);
+  };
+}
+
+/**
+ * Puts a container that has no network on a Docker network, at an address that another container may have: Docker itself refuses that,
+ * but hosts that come back from a partition do it. Goes with the container.
+ */
+export async function putBeside(container: string, network: string, address: string): Promise<void> {
+  const bridge = `br-${(await docker('network', 'inspect', '-f', '{{.Id}}', network)).slice(0, 12)}`;
+  const pid = await docker('inspect', '-f', '{{.State.Pid}}', container);
+  const outside = `mj${pid}`;
+  execFileSync('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', 'eth9', 'netns', pid]);
+  execFileSync('ip', ['link', 'set', outside, 'master', bridge, 'up']);
+  await inNamespaceOf(container, 'ip', 'address', 'add', `${address}/26`, 'dev', 'eth9');
+  await inNamespaceOf(container, 'ip', 'link', 'set', 'eth9', 'up');
+}

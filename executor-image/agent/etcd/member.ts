@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import type { Etcd3, IStatusResponse } from 'etcd3';
 import type { NodeStatus, TaskEnvironment } from '../../contract.js';
-import { afterEnd, noBackoff } from '../backoff.js';
+import { afterEnd, type Backoff, noBackoff } from '../backoff.js';
 import { Alarm, bootClockMs, sleep } from '../clock.js';
 import { messageOf, NodeEnd } from '../errors.js';
 import type { Log } from '../log.js';
@@ -11,6 +11,7 @@ import { describeEnd, Program } from '../program.js';
 import type { Credentials } from '../trust/credentials.js';
 import { etcdArguments, peerUrl } from './arguments.js';
 import { type ClientSource, connect, hexId, type Member, memberOf, statusOf } from './client.js';
+import { claimIncarnation } from './incarnation.js';
 import {
   type Decision,
   decideMembership,
@@ -19,6 +20,7 @@ import {
   memberName,
   noQuorumLimitMs,
   type Observation,
+  quickEndsAfter,
   type Self,
   waitingFor,
 } from './membership.js';
@@ -32,8 +34,8 @@ const marker = `${home}/etcd-was-started`;
 const lookEveryMs = 500;
 /** How often the own member is asked while it is none that serves, and when it is. */
 const askEveryMs = { starting: 100, settled: 500 };
-/** An etcd that ended sooner than this ended "at once". */
-const quickEndMs = 10_000;
+/** etcd that ended this often without a healthy spell between will not run in this container, whatever its log. */
+const mostEnds = 10;
 
 /** What the own member was last heard to be. */
 export interface Standing {
@@ -62,9 +64,14 @@ export class EtcdMember implements ClientSource {
   readonly #self: Self;
   #client: Etcd3 | undefined;
   #program: Program | undefined;
+  #everStarted = false;
   #removed = false;
   #quickEnds = 0;
-  /** Whether the own member is a voter, as far as is known: a founder's is one from the start. */
+  #backoff: Backoff = noBackoff;
+  /** Joins since this container last had a voter, and when etcd ended the last time, on the boot clock. */
+  #joins = 0;
+  #endedAtMs = 0;
+  /** Whether the own member is a voter, as far as is known: a founder's is one from the start, nobody's is without a log. */
   #isVoter = false;
   #inVainSinceMs: number | undefined;
 
@@ -76,7 +83,7 @@ export class EtcdMember implements ClientSource {
   ) {
     this.observer = new Observer(
       task.addresses.filter((peer) => peer !== address),
-      task.generation,
+      task,
       credentials,
     );
     credentials.onRenewed(() => {
@@ -114,17 +121,11 @@ export class EtcdMember implements ClientSource {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await mkdir(home, { recursive: true, mode: 0o700 });
-    let backoff = noBackoff;
     while (!signal.aborted) {
       const { observation, view } = await this.#observe();
       const decision = decideMembership(this.#self, observation);
       this.#say(decision.reason);
-      const livedMs = await this.#carryOut(decision, view, signal);
-      if (livedMs !== undefined && !signal.aborted) {
-        backoff = afterEnd(backoff, livedMs);
-        await sleep(backoff.waitMs, signal);
-      }
+      await this.#carryOut(decision, view, signal);
     }
   }
 
@@ -145,26 +146,28 @@ export class EtcdMember implements ClientSource {
       removed: this.#removed,
       quickEnds: this.#quickEnds,
       hasLog: await hasLog(),
-      everStarted: existsSync(marker),
+      everStarted: this.#everStarted || existsSync(marker),
+      failedJoins: { count: this.#joins, sinceMs: bootClockMs() - this.#endedAtMs },
     };
+    if (!known.hasLog) this.#isVoter = false;
     const view: View =
       known.hasLog || (this.#self.founder && !known.everStarted) ? { silent: [] } : await this.#look();
     return { observation: { ...known, ...view }, view };
   }
 
-  /** @returns how long etcd lived, if it was started and has ended. */
-  async #carryOut(decision: Decision, view: View, signal: AbortSignal): Promise<number | undefined> {
+  async #carryOut(decision: Decision, view: View, signal: AbortSignal): Promise<void> {
     switch (decision.do) {
       case 'wipe':
         await rm(dataDirectory, { recursive: true, force: true });
         this.#removed = false;
         this.#quickEnds = 0;
-        this.#isVoter = false;
-        return undefined;
+        return;
       case 'start':
-        return this.#runEtcd('log', 'existing', [], signal);
+        await sleep(this.#backoff.waitMs, signal);
+        if (!signal.aborted) await this.#runEtcd('log', 'existing', [], signal);
+        return;
       case 'found': {
-        await writeFile(marker, '');
+        await this.#leaveMarker();
         this.#isVoter = true;
         const founders = this.task.addresses.map((address, node) => ({ name: founderName(node), address }));
         return this.#runEtcd('founder', 'new', founders, signal);
@@ -173,23 +176,27 @@ export class EtcdMember implements ClientSource {
         throw new NodeEnd(decision.code, decision.reason);
       case 'remove':
         await this.#change(view, (leader) => leader.cluster.memberRemove({ ID: decision.member.id }));
-        await sleep(lookEveryMs / 5, signal);
-        return undefined;
+        return sleep(lookEveryMs / 5, signal);
       case 'add': {
-        const added = await this.#change(view, (leader) =>
-          leader.cluster.memberAdd({ peerURLs: [peerUrl(this.address)], isLearner: true }),
-        );
-        if (added === undefined) {
-          await sleep(lookEveryMs, signal);
-          return undefined;
-        }
-        await writeFile(marker, '');
+        const added = await this.#change(view, async (leader) => {
+          await claimIncarnation(leader, this.#self.node, this.#self.incarnation);
+          return leader.cluster.memberAdd({ peerURLs: [peerUrl(this.address)], isLearner: true });
+        });
+        if (added === undefined) return sleep(lookEveryMs, signal);
+        this.#joins += 1;
+        await this.#leaveMarker();
         return this.#runEtcd('join', 'existing', this.#initialMembers(added.members.map(memberOf)), signal);
       }
       case 'wait':
-        await sleep(lookEveryMs, signal);
-        return undefined;
+        return sleep(lookEveryMs, signal);
     }
+  }
+
+  /** Kept in memory, too: who wipes the directory in a living container may take the marker along. */
+  async #leaveMarker(): Promise<void> {
+    this.#everStarted = true;
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    await writeFile(marker, '');
   }
 
   /** Changes the cluster's members through its leader. A refusal that only means "later" is a reason to wait. */
@@ -217,7 +224,7 @@ export class EtcdMember implements ClientSource {
     state: 'new' | 'existing',
     members: readonly { name: string; address: string }[],
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<void> {
     const name = memberName(this.#self);
     const program = new Program(
       'etcd',
@@ -242,12 +249,21 @@ export class EtcdMember implements ClientSource {
     const end = await Promise.race([program.ended, watching.then(() => program.ended)]);
     over.abort();
     this.#stand({ role: 'none' });
-    if (signal.aborted) return end.livedMs;
+    if (signal.aborted) return;
+    this.#endedAtMs = bootClockMs();
+    // A member that was removed starts, hears of it, and ends with 0 (FACTS, etcd 6).
     this.#removed = end.status === 0;
-    this.#quickEnds = end.livedMs < quickEndMs ? this.#quickEnds + 1 : 1;
-    this.#say(`etcd ended with ${describeEnd(end)}${this.#removed ? ' (its member was removed)' : ''}`);
+    this.#quickEnds = quickEndsAfter(this.#quickEnds, end.livedMs);
+    this.#backoff = afterEnd(this.#backoff, end.livedMs);
+    const words = `etcd ended with ${describeEnd(end)}${this.#removed ? ' (its member was removed)' : ''}`;
+    this.#say(words);
     this.log.warn(`etcd's last words: ${program.lastWords}`);
-    return end.livedMs;
+    if (this.#backoff.ends >= mostEnds) {
+      throw new NodeEnd(
+        'dutyFailed',
+        `${words}, the ${mostEnds}th end without a minute's rest between: ${program.lastWords}`,
+      );
+    }
   }
 
   /** Asks the own member what it is, again and again, and promotes it when it is a learner. */
@@ -256,6 +272,7 @@ export class EtcdMember implements ClientSource {
       const status = await statusOf(this.client, 800).catch(() => undefined);
       if (signal.aborted) return;
       if (status !== undefined) this.#isVoter = !status.isLearner;
+      if (status !== undefined && this.#isVoter) this.#joins = 0;
       if (status === undefined || status.leader === '0') {
         this.#stand({ role: 'none' });
         if (!this.#isVoter) await this.#look();

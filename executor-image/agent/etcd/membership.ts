@@ -15,6 +15,13 @@ export interface Self {
   readonly founder: boolean;
 }
 
+/** Joins of this container in a row of which no voter came: its learner was removed, or its etcd did not run. */
+export interface FailedJoins {
+  readonly count: number;
+  /** Since etcd ended the last time. */
+  readonly sinceMs: number;
+}
+
 /** The cluster as its leader's member tells it. */
 export interface ClusterState {
   readonly members: readonly Member[];
@@ -22,6 +29,8 @@ export interface ClusterState {
   readonly disconnectedForMs: ReadonlyMap<string, number>;
   /** For how long each learner has been seen. By member id. */
   readonly learnerForMs: ReadonlyMap<string, number>;
+  /** The newest incarnation of this node that has ever set out to join this cluster; 0 while there was none. */
+  readonly newestIncarnation: number;
 }
 
 export interface Observation {
@@ -33,6 +42,7 @@ export interface Observation {
   readonly hasLog: boolean;
   /** Whether etcd was ever started in this container. The marker is outside the data directory. */
   readonly everStarted: boolean;
+  readonly failedJoins: FailedJoins;
   /** Absent when no live peer knows a leader. */
   readonly cluster?: ClusterState;
   /** Addresses that gave no answer, or knew of no leader. */
@@ -51,6 +61,11 @@ export type Decision = { readonly reason: string } & (
 
 /** etcd that ends this often at once will not run with the log that it has. */
 const quickEndsToWipe = 3;
+/** An etcd that ended sooner than this ended "at once". */
+const quickEndMs = 10_000;
+/** How long a node whose join failed leaves the one learner's place to others: so long, then twice as long each time. */
+const firstRejoinWaitMs = 5000;
+const longestRejoinWaitMs = 120_000;
 /** A voter without its leader for so long is dead or cut off: etcd adds nobody beside it. */
 const disconnectedLimitMs = 5000;
 /** A learner that is not promoted in this time keeps all others out. */
@@ -68,11 +83,9 @@ export function founderName(node: number): string {
   return `node-${node}-founder`;
 }
 
-/** A number that orders the members of one node by age; undefined for a name that is not ours, or empty. */
-function ageOf(name: string): number | undefined {
-  if (/^node-\d+-founder$/.test(name)) return 0;
-  const incarnation = /^node-\d+-incarnation-(\d+)$/.exec(name)?.[1];
-  return incarnation === undefined ? undefined : Number(incarnation);
+/** How often in a row etcd has ended at once, after another end. */
+export function quickEndsAfter(before: number, livedMs: number): number {
+  return livedMs < quickEndMs ? before + 1 : 0;
 }
 
 /** What to do next; the first rule that fits. */
@@ -97,51 +110,71 @@ export function decideMembership(self: Self, seen: Observation): Decision {
       reason: `waiting for a cluster to join: no leader known to ${seen.silent.join(', ')}`,
     };
   }
-  return decideJoin(self, seen.cluster);
+  return decideJoin(self, seen.cluster, seen.failedJoins);
 }
 
-function decideJoin(self: Self, cluster: ClusterState): Decision {
-  const ownAge = self.founder ? 0 : self.incarnation;
-  for (const member of cluster.members.filter(({ address }) => address === self.address)) {
-    const age = ageOf(member.name);
-    if (age !== undefined && age > ownAge) {
-      return {
-        do: 'end',
-        code: 'superseded',
-        reason: `a newer task of this node is a member: ${member.name}`,
-      };
-    }
+function decideJoin(self: Self, cluster: ClusterState, failedJoins: FailedJoins): Decision {
+  if (cluster.newestIncarnation > self.incarnation) {
+    return {
+      do: 'end',
+      code: 'superseded',
+      reason: `incarnation ${cluster.newestIncarnation} of this node joined: this one, ${self.incarnation}, came back from the dead`,
+    };
+  }
+  const own = cluster.members.find(({ address }) => address === self.address);
+  if (own !== undefined) {
     return {
       do: 'remove',
-      member,
-      reason: `${describe(member)} is this node's, of a task or a disk that is gone`,
+      member: own,
+      reason: `${describe(own)} is this node's, of a task or a disk that is gone`,
+    };
+  }
+  const waitMs = rejoinWaitMs(failedJoins.count);
+  if (failedJoins.sinceMs < waitMs) {
+    return {
+      do: 'wait',
+      reason: `leaves the learner's place to others for ${waitMs / 1000} s: it joined in vain ${failedJoins.count} times`,
     };
   }
   // etcd adds no member while a voter is not connected; it refuses by itself what would cost the quorum.
-  const others = cluster.members.filter(
-    ({ id }) => (cluster.disconnectedForMs.get(id) ?? 0) >= disconnectedLimitMs,
-  );
-  const voter = others.find(({ learner }) => !learner);
+  const isCutOff = ({ id }: Member) => (cluster.disconnectedForMs.get(id) ?? 0) >= disconnectedLimitMs;
+  const voter = cluster.members.find((member) => !member.learner && isCutOff(member));
   if (voter !== undefined) {
     return { do: 'remove', member: voter, reason: `${describe(voter)} is cut off from the leader` };
   }
   const learner = cluster.members.find((member) => member.learner);
-  if (learner !== undefined) {
-    const stale =
-      (cluster.learnerForMs.get(learner.id) ?? 0) >= learnerLimitMs ||
-      (learner.name !== '' && others.includes(learner));
-    return stale
-      ? { do: 'remove', member: learner, reason: `${describe(learner)} was not promoted in time, or is gone` }
-      : {
-          do: 'wait',
-          reason: `waiting until ${describe(learner)} is promoted: etcd takes one learner at a time`,
-        };
-  }
+  if (learner !== undefined) return decideBesideLearner(cluster, learner, isCutOff(learner));
   return { do: 'add', reason: 'the cluster can take another member' };
 }
 
+/** What to do about another node's learner: etcd takes one at a time. */
+function decideBesideLearner(cluster: ClusterState, learner: Member, isCutOff: boolean): Decision {
+  // One that has not started yet has never been connected.
+  if (learner.name !== '' && isCutOff) {
+    return { do: 'remove', member: learner, reason: `${describe(learner)} had started, and is gone` };
+  }
+  if ((cluster.learnerForMs.get(learner.id) ?? 0) >= learnerLimitMs) {
+    return {
+      do: 'remove',
+      member: learner,
+      reason: `${describe(learner)} was not promoted within ${learnerLimitMs / 1000} s`,
+    };
+  }
+  return {
+    do: 'wait',
+    reason: `waiting until ${describe(learner)} is promoted: etcd takes one learner at a time`,
+  };
+}
+
+function rejoinWaitMs(failedJoins: number): number {
+  if (failedJoins === 0) return 0;
+  return Math.min(firstRejoinWaitMs * 2 ** (failedJoins - 1), longestRejoinWaitMs);
+}
+
 function describe(member: Member): string {
-  return `member ${member.name === '' ? 'never started' : member.name} at ${member.address}`;
+  return member.name === ''
+    ? `a member at ${member.address} that has not started`
+    : `member ${member.name} at ${member.address}`;
 }
 
 /** What a peer's etcd says of itself, in `Status`. */

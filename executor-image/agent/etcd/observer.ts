@@ -1,11 +1,12 @@
 /** What the live peers say of the cluster, and for how long they have said so. */
 import type { Etcd3 } from 'etcd3';
-import { ports } from '../../contract.js';
+import { ports, type TaskEnvironment } from '../../contract.js';
 import { askNodeAgent } from '../ask.js';
 import { bootClockMs } from '../clock.js';
 import type { Credentials } from '../trust/credentials.js';
 import { getByTls } from '../trust/get.js';
 import { connect, hexId, listMembers, type Member, statusOf } from './client.js';
+import { newestIncarnation } from './incarnation.js';
 import { type ClusterState, connectedPeers, speaksForCluster } from './membership.js';
 
 const answerWithinMs = 800;
@@ -34,8 +35,9 @@ export class Observer {
   readonly #learners = new Since();
 
   constructor(
+    /** Addresses of the other nodes. */
     readonly peers: readonly string[],
-    readonly generation: number,
+    readonly task: Pick<TaskEnvironment, 'node' | 'generation'>,
     readonly credentials: Credentials,
   ) {
     // Others take their place when they are asked for.
@@ -61,7 +63,8 @@ export class Observer {
           askNodeAgent(address, answerWithinMs).catch(() => undefined),
         ]);
         const peer = { status, generation: agent?.generation };
-        if (speaksForCluster(peer, this.generation)) voters.push({ address, leader: peer.status.leader });
+        if (speaksForCluster(peer, this.task.generation))
+          voters.push({ address, leader: peer.status.leader });
         else silent.push(address);
       }),
     );
@@ -85,7 +88,9 @@ export class Observer {
       servername: this.credentials.nameOf(leaderAddress),
     });
     const connected = connectedPeers(metrics);
-    const members = await listMembers(this.client(leaderAddress));
+    const client = this.client(leaderAddress);
+    const members = await listMembers(client);
+    const newest = await newestIncarnation(client, this.task.node);
     const now = bootClockMs();
     const ids = (which: (member: Member) => boolean) => members.filter(which).map(({ id }) => id);
     return {
@@ -98,6 +103,7 @@ export class Observer {
         ids(({ learner }) => learner),
         now,
       ),
+      newestIncarnation: newest,
     };
   }
 

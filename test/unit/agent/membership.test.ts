@@ -9,6 +9,7 @@ import {
   inVainSince,
   memberName,
   type Observation,
+  quickEndsAfter,
   type Self,
   speaksForCluster,
   waitingFor,
@@ -16,7 +17,14 @@ import {
 
 const founder: Self = { node: 0, address: '192.0.2.100', incarnation: 1, founder: true };
 const relaunched: Self = { node: 0, address: '192.0.2.100', incarnation: 4, founder: false };
-const nothing: Observation = { removed: false, quickEnds: 0, hasLog: false, everStarted: false, silent: [] };
+const nothing: Observation = {
+  removed: false,
+  quickEnds: 0,
+  hasLog: false,
+  everStarted: false,
+  failedJoins: { count: 0, sinceMs: 0 },
+  silent: [],
+};
 
 function voter(node: number, name = `node-${node}-founder`): Member {
   return { id: String(100 + node), name, address: `192.0.2.10${node}`, learner: false };
@@ -25,10 +33,13 @@ function learner(node: number, name = ''): Member {
   return { ...voter(node, name), learner: true };
 }
 function cluster(members: Member[], times: Partial<ClusterState> = {}): ClusterState {
-  return { members, disconnectedForMs: new Map(), learnerForMs: new Map(), ...times };
+  return { members, disconnectedForMs: new Map(), learnerForMs: new Map(), newestIncarnation: 0, ...times };
 }
 function joining(state: ClusterState, self = relaunched): Decision {
   return decideMembership(self, { ...nothing, cluster: state });
+}
+function afterFailedJoins(count: number, sinceMs: number, state: ClusterState): Decision {
+  return decideMembership(relaunched, { ...nothing, failedJoins: { count, sinceMs }, cluster: state });
 }
 
 describe('how a node’s etcd comes to be a member', () => {
@@ -77,20 +88,46 @@ describe('how a node’s etcd comes to be a member', () => {
     assert.equal(joining(cluster([voter(0, memberName(relaunched)), voter(1), voter(2)])).do, 'remove');
   });
 
-  test('a member of a newer task at its address ends it: it came back from the dead', () => {
-    const decision = joining(cluster([voter(0, 'node-0-incarnation-5'), voter(1), voter(2)]));
-    assert.deepEqual(decision.do === 'end' && decision.code, 'superseded');
+  test('a newer task of the node that has set out to join ends it: it came back from the dead', () => {
+    const newer = { newestIncarnation: 5 };
+    for (const own of [[voter(0, 'node-0-incarnation-5')], [learner(0)], []]) {
+      const decision = joining(cluster([...own, voter(1), voter(2)], newer));
+      assert.deepEqual(decision.do === 'end' && decision.code, 'superseded');
+      assert.match(decision.reason, /incarnation 5 .* this one, 4,/);
+    }
     const asFounder = decideMembership(founder, {
       ...nothing,
       everStarted: true,
-      cluster: cluster([voter(0, 'node-0-incarnation-2'), voter(1), voter(2)]),
+      cluster: cluster([voter(0), voter(1), voter(2)], { newestIncarnation: 2 }),
     });
     assert.equal(asFounder.do, 'end');
   });
 
-  test('incarnations are compared as numbers', () => {
-    const self = { ...relaunched, incarnation: 10 };
-    assert.equal(joining(cluster([voter(0, 'node-0-incarnation-9'), voter(1), voter(2)]), self).do, 'remove');
+  test('an older task that had set out, and itself, are no hindrance', () => {
+    for (const newestIncarnation of [3, 4]) {
+      assert.equal(joining(cluster([voter(0), voter(1), voter(2)], { newestIncarnation })).do, 'remove');
+      assert.equal(joining(cluster([voter(1), voter(2)], { newestIncarnation })).do, 'add');
+    }
+  });
+
+  test('a join that failed leaves the learner’s place to others, twice as long each time', () => {
+    const free = cluster([voter(1), voter(2)]);
+    for (const [count, waitMs] of [
+      [1, 5_000],
+      [2, 10_000],
+      [3, 20_000],
+      [20, 120_000],
+    ] as const) {
+      const decision = afterFailedJoins(count, waitMs - 1, free);
+      assert.equal(decision.do, 'wait');
+      assert.match(decision.reason, new RegExp(`for ${waitMs / 1000} s: it joined in vain ${count} times`));
+      assert.equal(afterFailedJoins(count, waitMs, free).do, 'add');
+    }
+    assert.equal(
+      afterFailedJoins(1, 0, cluster([learner(0), voter(1), voter(2)])).do,
+      'remove',
+      'its own, at once',
+    );
   });
 
   test('a voter that is cut off from the leader for 5 s is removed; not one that just blinked', () => {
@@ -135,6 +172,12 @@ describe('how a node’s etcd comes to be a member', () => {
     ];
     for (const { reason } of decisions) assert.match(reason, /\w+ \w+ \w+/);
   });
+});
+
+test('etcd ended at once when it lived for less than 10 s; one that lived longer begins the count anew', () => {
+  assert.equal(quickEndsAfter(0, 9_999), 1);
+  assert.equal(quickEndsAfter(1, 0), 2);
+  assert.equal(quickEndsAfter(2, 10_000), 0);
 });
 
 test('a peer speaks for the cluster to join when it is a voter with a leader, of this generation', () => {

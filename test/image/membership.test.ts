@@ -1,0 +1,164 @@
+/**
+ * Members that are lost, cut off, wiped or come back, with nobody at the keyboard and no packet from outside to any node: this
+ * machine's own are dropped. Two clusters at once, since one of them mostly waits.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { exitCodes, type NodeStatus, ports } from '../../executor-image/contract.js';
+import { docker, exitStatusOf, logsOf } from '../support/docker.js';
+import { blockPort, putBeside } from '../support/packets.js';
+import { waitFor } from '../support/wait.js';
+import { TestCluster } from './cluster.js';
+
+const directory = '/var/lib/mesos-jupyter';
+
+describe('membership', { concurrency: true }, () => {
+  describe('of three nodes', () => {
+    let cluster: TestCluster;
+    let leader: number;
+
+    before(async () => {
+      cluster = await TestCluster.create(3, { dropsPackets: true });
+      await cluster.startAll();
+      leader = await cluster.settled(60_000);
+    });
+    after(async () => {
+      if (process.env['MESOS_JUPYTER_TEST_LOGS'] !== undefined) console.log(await cluster?.logs());
+      await cluster?.remove();
+    });
+
+    const follower = (): number => cluster.nodes.find((node) => node !== leader) ?? 0;
+
+    /** Waits until the node's etcd is another member than `former` was, and all is well. */
+    async function joinedAnew(node: number, former: NodeStatus): Promise<void> {
+      await waitFor('another member', 60_000, async () => {
+        const { etcd } = await cluster.status(node);
+        return etcd.role === 'follower' && etcd.memberId !== former.etcd.memberId;
+      });
+      leader = await cluster.settled(60_000);
+      const members = await cluster.exec(leader, 'etcdctl', 'member', 'list');
+      assert.equal(
+        members.split('\n').filter((line) => /, started, .*, false$/.test(line)).length,
+        3,
+        members,
+      );
+    }
+
+    test('a data directory that is wiped in a living container, marker and all: its node joins anew', async () => {
+      const node = follower();
+      const former = await cluster.status(node);
+      await cluster.shell(node, `rm -rf ${directory}; pkill -KILL -x etcd`);
+      await joinedAnew(node, former);
+      assert.equal((await cluster.status(node)).etcd.start, 'join');
+    });
+
+    test('a log that is corrupted: etcd ends at once three times, then its node joins anew without it', async () => {
+      const node = follower();
+      const former = await cluster.status(node);
+      const corrupt = 'dd if=/dev/urandom of="$log" bs=4k count=4 conv=notrunc';
+      await cluster.shell(
+        node,
+        `for log in ${directory}/etcd/member/wal/*.wal; do ${corrupt}; done; pkill -KILL -x etcd`,
+      );
+      await joinedAnew(node, former);
+      assert.match(await logsOf(cluster.container(node)), /etcd ended at once 3 times: it joins anew/);
+    });
+
+    test('a member that was removed while its container stood still comes back with its old log, and joins anew', async () => {
+      const node = follower();
+      const former = await cluster.status(node);
+      await docker('pause', cluster.container(node));
+      await waitFor('the removal', 20_000, () =>
+        cluster.exec(leader, 'etcdctl', 'member', 'remove', former.etcd.memberId ?? ''),
+      );
+      await docker('unpause', cluster.container(node));
+      await joinedAnew(node, former);
+      assert.match(await logsOf(cluster.container(node)), /its member was removed/);
+    });
+
+    test('a disk that is full: etcd ends, and its node joins anew in the room that its old log took', async () => {
+      const node = follower();
+      await cluster.start(node, '--tmpfs', `${directory}:size=200m`);
+      leader = await cluster.settled(60_000);
+      const former = await cluster.status(node);
+      await cluster.shell(node, `dd if=/dev/zero of=${directory}/filler bs=64k || true`);
+      // Data comes in until there is no room for it on that one node.
+      const ended = /etcd ended with (?!.*removed)/;
+      const value = 'x'.repeat(100_000);
+      await waitFor('the end of its etcd', 60_000, async () => {
+        await cluster.exec(leader, 'etcdctl', 'put', '/filler', value);
+        return ended.test(await logsOf(cluster.container(node)));
+      });
+      await joinedAnew(node, former);
+    });
+
+    test('a node that is relaunched elsewhere while its last task lives on, cut off, joins in its place', async () => {
+      const node = leader;
+      const former = await cluster.status(node);
+      await cluster.startElsewhere(node);
+      await joinedAnew(node, former);
+    });
+
+    test('the older task that then comes back to life at its address, beside the newer, ends', async () => {
+      const node = cluster.nodes.find((each) => cluster.formerContainers(each).length > 0 && each !== leader);
+      assert.ok(node !== undefined);
+      const zombie = cluster.formerContainers(node).at(-1) ?? assert.fail('it has no older task');
+      assert.equal(await exitStatusOf(zombie), undefined);
+      await putBeside(zombie, cluster.network.name, cluster.address(node));
+      const status = await waitFor('its end', 60_000, async () => {
+        const code = await exitStatusOf(zombie);
+        return code === undefined ? undefined : { code };
+      });
+      assert.equal(status.code, exitCodes.superseded, (await logsOf(zombie)).slice(-2000));
+      leader = await cluster.settled(60_000);
+    });
+
+    test('no node agent came upon a defect of its own', async () => {
+      for (const name of cluster.all) assert.doesNotMatch(await logsOf(name), /a defect of the node agent/);
+    });
+  });
+
+  describe('of five nodes', () => {
+    let cluster: TestCluster;
+    let leader: number;
+
+    before(async () => {
+      cluster = await TestCluster.create(5, { dropsPackets: true });
+      await cluster.startAll();
+      leader = await cluster.settled(60_000);
+    });
+    after(async () => {
+      if (process.env['MESOS_JUPYTER_TEST_LOGS'] !== undefined) console.log(await cluster?.logs());
+      await cluster?.remove();
+    });
+
+    test('two are replaced at once, the first never catches up, and a third dies: all come back', async (t) => {
+      const [stuck = 0, second = 0, third = 0] = cluster.nodes.filter((node) => node !== leader);
+      await docker('kill', '--signal', 'KILL', cluster.container(stuck), cluster.container(second));
+      await cluster.start(stuck);
+      const letThrough = await blockPort(cluster.container(stuck), ports.etcdPeer);
+      await waitFor('a learner', 60_000, async () =>
+        / true$/m.test(await cluster.exec(leader, 'etcdctl', 'member', 'list')),
+      );
+      const became = performance.now();
+      await cluster.start(second);
+      await docker('kill', '--signal', 'KILL', cluster.container(third));
+      const rest = cluster.nodes.filter((node) => node !== stuck && node !== third);
+      await waitFor('the second waits for the learner', 60_000, async () =>
+        /one learner at a time/.test((await cluster.status(second)).reason),
+      );
+      leader = await cluster.settled(120_000, rest);
+      t.diagnostic(
+        `a learner that nobody reaches → another joins in its place: ${Math.round(performance.now() - became)} ms`,
+      );
+      assert.match(
+        await logsOf(cluster.container(second)),
+        new RegExp(`${cluster.address(stuck)} .*was not promoted within 60 s`),
+      );
+      await cluster.start(third);
+      await letThrough();
+      leader = await cluster.settled(120_000);
+      assert.match(await logsOf(cluster.container(stuck)), /leaves the learner's place to others for 5 s/);
+    });
+  });
+});
