@@ -311,6 +311,10 @@ export interface NodeStatus {
     start?: 'founder' | 'log' | 'join';
     /** One sentence: why the member is as it is. */
     reason?: string;
+    /** For how many seconds it has been in this role, on the node's own boot clock. */
+    forS?: number;
+    /** The last entry of the raft log that the member has; those of voters differ by what is under way. */
+    raftIndex?: number;
   };
   notebook: {
     /** Task that holds the notebook key, if any does. */

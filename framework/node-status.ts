@@ -1,5 +1,6 @@
 /** What a node agent says of itself, where it can be reached. */
 import { type NodeStatus, ports } from '../executor-image/contract.js';
+import type { ToldMember } from './cluster/view.js';
 
 /** A node agent answers in milliseconds, or its network is not ours. */
 const askTimeoutMs = 1_500;
@@ -15,3 +16,21 @@ export async function askNode(address: string): Promise<NodeStatus | undefined> 
     return undefined;
   }
 }
+
+/**
+ * What a node told of its etcd at `nowMs`. Undefined for an answer in which that cannot be read: one image may be older than the
+ * scheduler, and at the address may be anything.
+ */
+export function memberTold({ taskId, etcd }: NodeStatus, nowMs: number): ToldMember | undefined {
+  const { role, forS, raftIndex } = etcd ?? {};
+  if (!roles.includes(role)) return undefined;
+  return {
+    taskId,
+    role,
+    sinceMs: typeof forS === 'number' ? nowMs - forS * 1000 : undefined,
+    raftIndex: typeof raftIndex === 'number' ? raftIndex : undefined,
+    heardAtMs: nowMs,
+  };
+}
+
+const roles: readonly unknown[] = ['none', 'learner', 'follower', 'leader'] satisfies ToldMember['role'][];

@@ -11,7 +11,7 @@ import type {
   Launch,
 } from './cluster/model.js';
 import { withoutFramework } from './cluster/record.js';
-import { type ClusterView, viewOf, warningsOf } from './cluster/view.js';
+import { type ClusterView, type ToldMember, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
 import { ControlClient } from './control/client.js';
@@ -27,7 +27,7 @@ import type { Offer, Resource, TaskInfo } from './mesos/schema/codec.js';
 import { needsOf, taskInfoFor } from './mesos/task-info.js';
 import { toClusterEvent } from './mesos/translate.js';
 import { loadTransport, type Transport } from './mesos/transport.js';
-import { askNode } from './node-status.js';
+import { askNode, memberTold } from './node-status.js';
 import { runOperatorsCommand } from './operators-command.js';
 import type { SchedulerKey } from './store/key-pair.js';
 import { openStore, type StoreObserver } from './store/open-store.js';
@@ -214,6 +214,8 @@ class RunningScheduler implements Scheduler {
   readonly #messenger: Messenger | undefined;
   readonly #over = new AbortController();
   #warnings: readonly string[] = [];
+  /** What each node told last of its etcd, by number. */
+  readonly #told = new Map<number, ToldMember>();
   readonly #events: ClusterEvent[] = [];
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -275,7 +277,7 @@ class RunningScheduler implements Scheduler {
   }
 
   snapshot(): ClusterView {
-    return viewOf(this.#state);
+    return viewOf(this.#state, this.#told);
   }
 
   connection(): MasterConnection {
@@ -455,7 +457,10 @@ class RunningScheduler implements Scheduler {
         if (phase.kind !== 'running' || task === undefined) return;
         const status = await askNode(record.addresses[number] ?? '');
         // Its address may be another container's.
-        if (status?.taskId !== task.id || !status.bootId) return;
+        if (status?.taskId !== task.id) return;
+        const member = memberTold(status, performance.now());
+        if (member !== undefined) this.#told.set(number, member);
+        if (!status.bootId) return;
         const { taskId, bootId, contractVersion } = status;
         this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion });
       }),

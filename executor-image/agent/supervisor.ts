@@ -6,7 +6,6 @@ import { bootIdOfHost, sleep } from './clock.js';
 import { Control } from './control.js';
 import { Directory, type NodeRecord } from './directory.js';
 import { messageOf, NodeEnd } from './errors.js';
-import { hexId } from './etcd/client.js';
 import { EtcdMember } from './etcd/member.js';
 import { Fence } from './fence.js';
 import { claimGeneration } from './generation.js';
@@ -86,7 +85,6 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   let phase = 'looking at the shared volume';
   const readStatus = (): NodeStatus => {
     const ready = phase === '' && etcd.serves && heartbeat.heard;
-    const { role, memberId } = etcd.standing;
     const view = directory.view;
     const { ageMs } = looks;
     return {
@@ -103,12 +101,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         (view?.fenced === false && fence.reason) ||
         etcd.reason,
       ...(leaving.reason === '' ? {} : { leaving: leaving.reason }),
-      etcd: {
-        role,
-        reason: etcd.reason,
-        ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
-        ...(etcd.start === undefined ? {} : { start: etcd.start }),
-      },
+      etcd: etcd.status,
       notebook: {
         ...(view?.holder === undefined ? {} : { holderTaskId: view.holder.taskId }),
         state: notebook.state,

@@ -2,6 +2,17 @@
 import { contractVersion } from '../../executor-image/contract.js';
 import type { ClusterState, Misfit, Phase } from './model.js';
 
+/** What the node agent of a task told last of its etcd. For people: no decision depends on it. Times are on the clock of `decide`. */
+export interface ToldMember {
+  readonly taskId: string;
+  /** A follower and a leader are voters. */
+  readonly role: 'none' | 'learner' | 'follower' | 'leader';
+  readonly sinceMs: number | undefined;
+  /** The last entry of its raft log. */
+  readonly raftIndex: number | undefined;
+  readonly heardAtMs: number;
+}
+
 export interface NodeSummary {
   readonly number: number;
   readonly address: string;
@@ -16,6 +27,8 @@ export interface NodeSummary {
   readonly sinceMs: number | undefined;
   /** One sentence. */
   readonly reason: string;
+  /** Of the present task; undefined where it was never heard: a scheduler often reaches the nodes of its own host only. */
+  readonly member: ToldMember | undefined;
 }
 
 export interface ClusterView {
@@ -28,7 +41,8 @@ export interface ClusterView {
   readonly misfits: readonly Misfit[];
 }
 
-export function viewOf(state: ClusterState): ClusterView {
+/** @param told what was heard last of each node, by number */
+export function viewOf(state: ClusterState, told: ReadonlyMap<number, ToldMember> = new Map()): ClusterView {
   const { record, nodes } = state;
   return {
     frameworkId: record.frameworkId,
@@ -36,6 +50,7 @@ export function viewOf(state: ClusterState): ClusterView {
     nodes: nodes.map(({ phase, reason, sinceMs }, number): NodeSummary => {
       const task = record.nodes[number]?.task;
       const alive = task !== undefined && task.end === undefined;
+      const member = told.get(number);
       return {
         number,
         address: record.addresses[number] ?? '',
@@ -45,6 +60,7 @@ export function viewOf(state: ClusterState): ClusterView {
         state: stateText(phase),
         sinceMs,
         reason,
+        member: alive && member?.taskId === task.id ? member : undefined,
       };
     }),
     warnings: warningsOf(state),

@@ -3,7 +3,7 @@
  * fields may be added, and those that are here keep their names and meanings while `format` is 1. It holds no secret.
  */
 import { z } from 'zod';
-import type { ClusterView } from '../cluster/view.js';
+import type { ClusterView, ToldMember } from '../cluster/view.js';
 import type { Health } from './health.js';
 
 export interface SchedulerStatus {
@@ -52,6 +52,24 @@ export interface NodeStatus {
   readonly host: string | null;
   readonly task: string | null;
   readonly incarnation: number | null;
+  /**
+   * What its node agent told last of its etcd; null where it was never heard. It is asked every 5 s, which says nothing of the node: a
+   * scheduler often reaches the nodes of its own host only.
+   */
+  readonly member: MemberStatus | null;
+}
+
+export interface MemberStatus {
+  /** `none` while etcd there does not answer or has no leader. */
+  readonly role: 'none' | 'learner' | 'follower' | 'leader';
+  /** Whether it votes in a cluster that has a leader. */
+  readonly voter: boolean;
+  /** Since when it has had this role; null where its image does not say. */
+  readonly since: string | null;
+  /** The last entry of its raft log. */
+  readonly raftIndex: number | null;
+  /** When it said so. */
+  readonly heardAt: string;
 }
 
 export interface MisfitStatus {
@@ -122,6 +140,7 @@ export function statusOf(
       host: node.hostname ?? null,
       task: node.taskId ?? null,
       incarnation: node.incarnation ?? null,
+      member: node.member === undefined ? null : memberStatus(node.member, at),
     })),
     warnings: view?.warnings ?? [],
     misfits: (view?.misfits ?? []).map(({ hostname, agentId, unmet, atMs }) => ({
@@ -130,6 +149,19 @@ export function statusOf(
       unmet,
       at: at(atMs),
     })),
+  };
+}
+
+function memberStatus(
+  { role, sinceMs, raftIndex, heardAtMs }: ToldMember,
+  at: (ms: number) => string,
+): MemberStatus {
+  return {
+    role,
+    voter: role === 'follower' || role === 'leader',
+    since: sinceMs === undefined ? null : at(sinceMs),
+    raftIndex: raftIndex ?? null,
+    heardAt: at(heardAtMs),
   };
 }
 
@@ -179,6 +211,17 @@ export const schedulerStatus: z.ZodType<SchedulerStatus> = z.object({
       host: textOrNull,
       task: textOrNull,
       incarnation: z.number().nullable(),
+      member: z
+        .object({
+          role: z.enum(['none', 'learner', 'follower', 'leader']),
+          voter: z.boolean(),
+          since: textOrNull,
+          raftIndex: z.number().nullable(),
+          heardAt: text,
+        })
+        .nullable()
+        // An earlier release does not say.
+        .default(null),
     }),
   ),
   warnings: z.array(text),

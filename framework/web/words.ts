@@ -1,7 +1,7 @@
 /** A scheduler's status in lines for people. */
 import { stripVTControlCharacters } from 'node:util';
 import { tableLines } from '../table.js';
-import type { NodeStatus, SchedulerStatus } from './status.js';
+import type { MemberStatus, NodeStatus, SchedulerStatus } from './status.js';
 
 /** A heading, a table of the nodes, a line for each reason that matters, warnings, and hosts that did not fit. */
 export function statusLines(status: SchedulerStatus): string[] {
@@ -36,7 +36,7 @@ const titled = (title: string, lines: readonly string[]): readonly string[] =>
 /** Reasons may quote what a container wrote, which may be what moves a terminal's cursor. */
 const printable = (line: string): string => stripVTControlCharacters(line).replace(/\p{Cc}/gu, ' ');
 
-const columns = ['node', 'address', 'host', 'state', 'for', 'task'] as const;
+const columns = ['node', 'address', 'host', 'state', 'for', 'etcd', 'task'] as const;
 
 function cells(node: NodeStatus, time: string): string[] {
   return [
@@ -45,8 +45,18 @@ function cells(node: NodeStatus, time: string): string[] {
     node.host ?? '-',
     node.state,
     ago(node.since, time),
+    memberCell(node.member, time),
     node.task ?? '-',
   ];
+}
+
+/** Nodes are asked every 5 s: one that was not heard for some of those may have become another thing since. */
+const oldAfterMs = 15_000;
+
+function memberCell(member: MemberStatus | null, time: string): string {
+  if (member === null) return '-';
+  const isOld = Date.parse(time) - Date.parse(member.heardAt) > oldAfterMs;
+  return isOld ? `${member.role} (${ago(member.heardAt, time)} ago)` : member.role;
 }
 
 /** In the largest unit that says enough. */

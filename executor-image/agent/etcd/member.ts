@@ -43,6 +43,7 @@ export interface Standing {
   /** Decimal. */
   readonly memberId?: string;
   readonly term?: string;
+  readonly raftIndex?: number;
 }
 
 /** How long calls that are under way through a former client may still take. */
@@ -50,6 +51,7 @@ const formerClientMs = 10_000;
 
 export class EtcdMember implements ClientSource {
   standing: Standing = { role: 'none' };
+  #inRoleSinceMs = bootClockMs();
   start: NodeStatus['etcd']['start'];
   /** One sentence about why the member is as it is. */
   reason = 'etcd is not started yet';
@@ -118,6 +120,19 @@ export class EtcdMember implements ClientSource {
   /** Whether this member votes, as far as is known: also while there is no leader. */
   get isVoter(): boolean {
     return this.#isVoter;
+  }
+
+  /** What `/status` says of it. */
+  get status(): NodeStatus['etcd'] {
+    const { role, memberId, raftIndex } = this.standing;
+    return {
+      role,
+      reason: this.reason,
+      ...(memberId === undefined ? {} : { memberId: hexId(memberId) }),
+      ...(this.start === undefined ? {} : { start: this.start }),
+      forS: (bootClockMs() - this.#inRoleSinceMs) / 1000,
+      ...(raftIndex === undefined ? {} : { raftIndex }),
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -279,7 +294,7 @@ export class EtcdMember implements ClientSource {
       } else {
         const memberId = status.header.member_id;
         const role = status.isLearner ? 'learner' : status.leader === memberId ? 'leader' : 'follower';
-        this.#stand({ role, memberId, term: status.raftTerm });
+        this.#stand({ role, memberId, term: status.raftTerm, raftIndex: Number(status.raftIndex) });
         this.onRevision(status.header.revision);
         if (role === 'learner') await this.#promote(memberId);
         else this.#say((await this.#tendSpace(status, role)) ?? `etcd is a ${role}`);
@@ -325,6 +340,7 @@ export class EtcdMember implements ClientSource {
   #stand(standing: Standing): void {
     const before = this.standing;
     this.standing = standing;
+    if (before.role !== standing.role) this.#inRoleSinceMs = bootClockMs();
     if (before.role !== standing.role || before.term !== standing.term) this.onChange();
   }
 

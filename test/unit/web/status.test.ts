@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { viewOf } from '../../../framework/cluster/view.js';
+import { type ToldMember, viewOf } from '../../../framework/cluster/view.js';
 import { type Moment, type Stage, schedulerStatus, statusOf } from '../../../framework/web/status.js';
 import { statusLines } from '../../../framework/web/words.js';
 import { World } from '../cluster/world.js';
@@ -42,6 +42,41 @@ describe('the status of a scheduler', () => {
     assert.equal(nodes[1]?.state, 'backing off');
     assert.equal(Date.parse(time) - Date.parse(nodes[1]?.since ?? ''), world.now - endedMs);
     assert.equal(nodes[1]?.task, null);
+  });
+
+  it('tells which nodes are voters, since when, and when that was heard, of the present tasks alone', () => {
+    const world = World.running();
+    const heardAtMs = world.now;
+    const about = { sinceMs: heardAtMs - 60_000, raftIndex: 17, heardAtMs };
+    const told = new Map<number, ToldMember>([
+      [0, { ...about, taskId: world.task(0).id, role: 'leader' }],
+      [1, { ...about, taskId: 'an earlier task', role: 'follower' }],
+      [2, { ...about, taskId: world.task(2).id, role: 'learner', sinceMs: undefined, raftIndex: undefined }],
+    ]);
+    world.pass(20_000);
+    const view = viewOf(world.state, told);
+    const stage = { ...scheduling(world), view } as Stage;
+    const status = statusOf(stage, identity, well, { ...moment(world.now), startedMs: -60_000 });
+    const at = (ms: number) => new Date(moment(ms).wallMs).toISOString();
+    assert.deepEqual(
+      status.nodes.map(({ member }) => member),
+      [
+        { role: 'leader', voter: true, since: at(heardAtMs - 60_000), raftIndex: 17, heardAt: at(heardAtMs) },
+        null,
+        { role: 'learner', voter: false, since: null, raftIndex: null, heardAt: at(heardAtMs) },
+      ],
+    );
+    assert.deepEqual(schedulerStatus.parse(JSON.parse(JSON.stringify(status))), status);
+    const lines = statusLines(status);
+    assert.match(lines.find((line) => line.includes('node 0 ')) ?? '', / leader \(20 s ago\) /);
+    assert.match(lines.find((line) => line.includes('node 1 ')) ?? '', / - /);
+  });
+
+  it('can be read from a scheduler of an earlier release, which tells nothing of members', () => {
+    const world = World.running();
+    const status = statusOf(scheduling(world), identity, well, moment(world.now));
+    const earlier = { ...status, nodes: status.nodes.map(({ member: _, ...node }) => node) };
+    assert.deepEqual(schedulerStatus.parse(earlier), status);
   });
 
   it('is another one while it stands by, connects or stops', () => {
@@ -105,7 +140,7 @@ describe('the status in lines', () => {
     ];
     const lines = statusLines({ ...status, warnings, misfits }).join('\n');
     assert.match(lines, /^mesos-jupyter: subscribed at 10\.0\.0\.1:5050 \(framework f-1\), generation 1$/m);
-    assert.match(lines, /^ {2}node {4}address .* host .* state .* for .* task$/m);
+    assert.match(lines, /^ {2}node {4}address .* host .* state .* for .* etcd .* task$/m);
     assert.match(lines, /^ {2}node 0 .* host-1 .* TASK_RUNNING/m);
     assert.match(lines, /^node 1: .*relaunch in/m);
     assert.match(lines, /^Warnings:\n {2}host host-1 runs 2 of 3 nodes$/m);
