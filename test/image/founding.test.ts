@@ -99,12 +99,27 @@ describe('generations that follow one another', () => {
     assert.match(fenced, /every task of earlier generations is proven dead/);
   });
 
+  test('a founder that dies before it ever started etcd is replaced: its next task joins the others', async () => {
+    for (const node of cluster.nodes) await docker('kill', cluster.container(node));
+    cluster.found(4);
+    await cluster.start(2);
+    await docker('kill', cluster.container(2));
+    assert.doesNotMatch(await logsOf(cluster.container(2)), /founder of this generation/);
+    await Promise.all([cluster.start(0), cluster.start(1)]);
+    await waitFor('Jupyter on one of two', 30_000, async () => (await cluster.serving([0, 1])).length === 1);
+    await cluster.start(2);
+    await cluster.settled(40_000);
+    const members = await cluster.exec(0, 'etcdctl', 'member', 'list');
+    assert.match(members, /started, node-2-incarnation-\d+, .*, false/);
+    assert.equal(members.split('\n').length, 3, members);
+  });
+
   test('with an earlier task that may live, nobody holds the notebook before that must have stopped', async (t) => {
     for (const node of cluster.nodes) await docker('kill', cluster.container(node));
-    cluster.found(4, ['task-1-2']);
+    cluster.found(5, ['task-1-2']);
     await cluster.startAll();
     const made = await waitFor('the generation’s file', 10_000, async () => {
-      readFileSync(join(cluster.trusted, generationFileName(4)));
+      readFileSync(join(cluster.trusted, generationFileName(5)));
       return performance.now();
     });
     await waitFor('a status that says so', 10_000, async () => {

@@ -13,7 +13,7 @@ import { TestCluster } from './cluster.js';
 const directory = '/var/lib/mesos-jupyter';
 
 describe('membership', { concurrency: true }, () => {
-  describe('of three nodes', () => {
+  describe('of three nodes', { concurrency: 1 }, () => {
     let cluster: TestCluster;
     let leader: number;
 
@@ -118,7 +118,7 @@ describe('membership', { concurrency: true }, () => {
     });
   });
 
-  describe('of five nodes', () => {
+  describe('of five nodes', { concurrency: 1 }, () => {
     let cluster: TestCluster;
     let leader: number;
 
