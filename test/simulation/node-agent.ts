@@ -6,6 +6,7 @@ import {
   decideMembership,
   inVainSince,
   memberName,
+  mostEnds,
   noQuorumLimitMs,
   quickEndsAfter,
   type Self,
@@ -320,6 +321,7 @@ export class NodeAgent {
     this.#backoff = afterEnd(this.#backoff, livedMs);
     this.#endedAtMs = this.#bootMs;
     this.#tell(`etcd ended with status ${status}`);
+    if (this.#backoff.ends >= mostEnds) return this.#end('dutyFailed', 'etcd will not run here');
     this.#in(1, () => this.#membership());
   };
 

@@ -206,6 +206,23 @@ describe('the simulation catches of node agents', () => {
       },
       caught: /which is newer/,
     },
+    'a former member of its own node that a task does not remove': {
+      rules: {
+        decideMembership: (self, seen) => {
+          const decision = agentRules.decideMembership(self, seen);
+          const isOwn = decision.do === 'remove' && decision.member.address === self.address;
+          return isOwn ? { do: 'wait', reason: decision.reason } : decision;
+        },
+      },
+      caught: /not all is well/,
+    },
+    'a removed member that goes on with its old log': {
+      rules: {
+        decideMembership: (self, seen) =>
+          agentRules.decideMembership(self, { ...seen, removed: false, quickEnds: 0 }),
+      },
+      caught: /not all is well/,
+    },
     'a task that joins the cluster of another generation': {
       rules: {
         speaksForCluster: <T extends PeerStatus>(

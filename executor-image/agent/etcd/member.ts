@@ -18,6 +18,7 @@ import {
   founderName,
   inVainSince,
   memberName,
+  mostEnds,
   noQuorumLimitMs,
   type Observation,
   quickEndsAfter,
@@ -34,8 +35,6 @@ const marker = `${home}/etcd-was-started`;
 const lookEveryMs = 500;
 /** How often the own member is asked while it is none that serves, and when it is. */
 const askEveryMs = { starting: 100, settled: 500 };
-/** etcd that ended this often without a healthy spell between will not run in this container, whatever its log. */
-const mostEnds = 10;
 
 /** What the own member was last heard to be. */
 export interface Standing {
@@ -276,7 +275,7 @@ export class EtcdMember implements ClientSource {
     if (this.#backoff.ends >= mostEnds) {
       throw new NodeEnd(
         'dutyFailed',
-        `${words}, the ${mostEnds}th end without a minute's rest between: ${program.lastWords}`,
+        `${words}, ${mostEnds} ends without a healthy minute between: ${program.lastWords}`,
       );
     }
   }

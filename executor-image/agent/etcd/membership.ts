@@ -63,6 +63,8 @@ export type Decision = { readonly reason: string } & (
 const quickEndsToWipe = 3;
 /** An etcd that ended sooner than this ended "at once". */
 const quickEndMs = 10_000;
+/** etcd that ended this often without a healthy spell between will not run in this container, whatever its log. */
+export const mostEnds = 6;
 /** How long a node whose join failed leaves the one learner's place to others: so long, then twice as long each time. */
 const firstRejoinWaitMs = 5000;
 const longestRejoinWaitMs = 120_000;

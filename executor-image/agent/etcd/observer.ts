@@ -55,7 +55,9 @@ export class Observer {
 
   async look(): Promise<View> {
     const voters: { address: string; leader: string }[] = [];
-    const silent: string[] = [];
+    const silent = new Set<string>();
+    // In one order, so that a reason is another only when something is.
+    const inOrder = () => this.peers.filter((address) => silent.has(address));
     await Promise.all(
       this.peers.map(async (address) => {
         const [status, agent] = await Promise.all([
@@ -65,7 +67,7 @@ export class Observer {
         const peer = { status, generation: agent?.generation };
         if (speaksForCluster(peer, this.task.generation))
           voters.push({ address, leader: peer.status.leader });
-        else silent.push(address);
+        else silent.add(address);
       }),
     );
     for (const { address, leader } of voters) {
@@ -74,12 +76,12 @@ export class Observer {
         const leaderAddress = members.find(({ id }) => id === leader)?.address;
         if (leaderAddress === undefined || !voters.some((voter) => voter.address === leaderAddress)) continue;
         const cluster = await this.#clusterOf(leaderAddress, leader);
-        return { cluster, leaderAddress, silent };
+        return { cluster, leaderAddress, silent: inOrder() };
       } catch {
-        silent.push(address);
+        silent.add(address);
       }
     }
-    return { silent };
+    return { silent: inOrder() };
   }
 
   async #clusterOf(leaderAddress: string, leader: string): Promise<ClusterState> {
