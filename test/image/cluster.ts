@@ -1,5 +1,4 @@
 /** A cluster of real containers without a scheduler: started by `docker run` as the scheduler would have Mesos start them. */
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,9 +22,7 @@ import {
   uniqueName,
 } from '../support/docker.js';
 import { jupyterAnswersInside, statusInside } from '../support/inside.js';
-import { dropPacketsTo } from '../support/packets.js';
-
-const nameOf = (node: number): string => `mj-image-test-node-${node}`;
+import { changeMac, dropPacketsTo } from '../support/packets.js';
 
 interface TestClusterOptions {
   readonly size?: number;
@@ -124,14 +121,15 @@ export class TestCluster extends ClusterAccess {
   /** Starts the next task of a node on "another host": the last one lives on, out of reach, and the address has another MAC. */
   async startElsewhere(node: number): Promise<string> {
     await docker('network', 'disconnect', this.network.name, this.container(node));
-    const bytes = [...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, '0'));
-    return this.#run(node, ['--mac-address', ['02', '00', ...bytes].join(':')]);
+    const name = await this.#run(node, []);
+    await changeMac(name);
+    return name;
   }
 
   async #run(node: number, options: readonly string[]): Promise<string> {
     const incarnation = (this.#incarnations[node] ?? 0) + 1;
     this.#incarnations[node] = incarnation;
-    const name = uniqueName(nameOf(node));
+    const name = uniqueName(`mj-image-test-node-${node}`);
     this.containers[node] = name;
     this.all.push(name);
     const variables = Object.entries(writeTaskEnvironment(this.environment(node, incarnation)));
@@ -157,18 +155,15 @@ export class TestCluster extends ClusterAccess {
     return name;
   }
 
-  /** Those of the node's earlier tasks, in order. */
-  formerContainers(node: number): string[] {
-    return this.all.filter((name) => name.startsWith(nameOf(node)) && name !== this.containers[node]);
-  }
-
   get token(): string {
     return readFileSync(join(this.trusted, tokenFileName), 'utf8');
   }
 
   /** What all containers printed, for the eyes of whoever reads a failure. */
   async logs(): Promise<string> {
-    const logs = await Promise.all(this.all.map(async (name) => `--- ${name}\n${await logsOf(name)}`));
+    const logs = await Promise.all(
+      this.all.map(async (name) => `--- ${name}\n${await logsOf(name).catch(String)}`),
+    );
     return logs.join('\n');
   }
 

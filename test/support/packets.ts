@@ -1,5 +1,6 @@
 /** Packets that do not arrive: by iptables on this machine, or in a container's network namespace. Needs root. */
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { docker } from './docker.js';
 
@@ -52,15 +53,10 @@ export async function dropFrom(container: string, address: string): Promise<void
   await inNamespaceOf(container, 'iptables', '-w', '-I', 'INPUT', '-s', address, '-j', 'DROP');
 }
 
-/** Drops what goes to or comes from a TCP port, of the container or of others. */
-export async function blockPort(container: string, port: number): Promise<() => Promise<void>> {
-  const rules = ['INPUT', 'OUTPUT'].flatMap((chain) =>
-    ['--dport', '--sport'].map((end) => [chain, '-p', 'tcp', end, String(port), '-j', 'DROP']),
-  );
-  for (const rule of rules) await inNamespaceOf(container, 'iptables', '-w', '-I', ...rule);
-  return async () => {
-    for (const rule of rules) await inNamespaceOf(container, 'iptables', '-w', '-D', ...rule);
-  };
+/** Gives a container's interface another MAC address, as its address has on another host. */
+export async function changeMac(container: string): Promise<void> {
+  const bytes = [...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, '0'));
+  await inNamespaceOf(container, 'ip', 'link', 'set', 'eth0', 'address', ['02', '00', ...bytes].join(':'));
 }
 
 /**
