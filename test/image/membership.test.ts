@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { exitCodes, type NodeStatus } from '../../executor-image/contract.js';
 import { docker, exitStatusOf, logsOf } from '../support/docker.js';
-import { putBeside } from '../support/packets.js';
+import { forgetNeighbours, putBeside } from '../support/packets.js';
 import { waitFor } from '../support/wait.js';
 import { TestCluster } from './cluster.js';
 
@@ -118,6 +118,7 @@ describe('membership', { concurrency: true }, () => {
       await putBeside(zombie.container, cluster.network.name, cluster.address(zombie.node));
       assert.equal(await endOf(zombie.container), exitCodes.superseded);
       assert.match(await logsOf(zombie.container), /came back from the dead/);
+      for (const node of cluster.nodes) await forgetNeighbours(cluster.container(node));
       leader = await cluster.settled(60_000);
     });
 

@@ -59,6 +59,11 @@ export async function changeMac(container: string): Promise<void> {
   await inNamespaceOf(container, 'ip', 'link', 'set', 'eth0', 'address', ['02', '00', ...bytes].join(':'));
 }
 
+/** Lets a container ask anew who has which address, rather than wait until it no longer believes what it learned. */
+export async function forgetNeighbours(container: string): Promise<void> {
+  await inNamespaceOf(container, 'ip', 'neighbour', 'flush', 'all');
+}
+
 /**
  * Puts a container that has no network on a Docker network, at an address that another container may have: Docker itself refuses that,
  * but hosts that come back from a partition do it. Goes with the container.
