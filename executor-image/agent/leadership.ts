@@ -26,6 +26,8 @@ const renewSoonMs = 200;
 const stopGraceMs = 1500;
 /** Before a node that goes stops Jupyter whether it found a successor or not. */
 const findSuccessorWithinMs = 1000;
+/** For so long a leader's node agent may be missing before another takes leadership from beside it. */
+const relieveAfterMs = 2000;
 /** Who gave the notebook away does not take it again at once, when the others are not quick. */
 const restMs = 3000;
 
@@ -49,6 +51,8 @@ export class Leadership {
   #leaving = false;
   #isGivingUp = false;
   #restsUntilMs = 0;
+  /** Since when the node agent beside etcd's leader has not been heard. */
+  #silentSinceMs: number | undefined;
 
   constructor(
     readonly self: NodeRecord,
@@ -140,12 +144,20 @@ export class Leadership {
     const [first] = view.live;
     const { handOverTo } = view.intents;
     if (handOverTo !== undefined && handOverTo !== this.self.taskId) return;
-    if (view.holder !== undefined || first?.taskId !== this.self.taskId || !this.looks.fresh) return;
+    if (view.holder !== undefined || first?.taskId !== this.self.taskId || !this.looks.fresh) {
+      this.#silentSinceMs = undefined;
+      return;
+    }
     const { client, observer, standing } = this.etcd;
     const { leader } = await statusOf(client);
     const address = (await listMembers(client)).find(({ id }) => id === leader)?.address;
-    if (address === undefined || view.live.some((node) => node.address === address)) return;
-    if (standing.memberId === undefined) return;
+    if (address === undefined || view.live.some((node) => node.address === address)) {
+      this.#silentSinceMs = undefined;
+      return;
+    }
+    // At a cluster's start it has only not been heard yet.
+    this.#silentSinceMs ??= bootClockMs();
+    if (standing.memberId === undefined || bootClockMs() - this.#silentSinceMs < relieveAfterMs) return;
     this.log.warn(`the node agent beside etcd's leader at ${address} is silent: leadership comes here`);
     await observer.client(address).maintenance.moveLeader({ targetID: standing.memberId });
   }
