@@ -74,6 +74,8 @@ export interface DeploymentOptions {
   readonly hostCount?: number;
   /** How often the embedded master asks its hosts whether they are there. */
   readonly pingIntervalMs?: number;
+  /** What each node asks for. Default 512. */
+  readonly memMb?: number;
   /** Whether all that this machine sends to the nodes is dropped, as on Calico where the scheduler's host is not let in. */
   readonly dropsPackets?: boolean;
   /** A directory of this machine's for the shared one, such as a mount; by default one of its own. */
@@ -98,21 +100,23 @@ export class Deployment extends ClusterAccess {
   readonly addresses: readonly string[];
   readonly frameworkName = uniqueName('mesos-jupyter-e2e');
   readonly #around: Surroundings;
+  readonly #memMb: number;
   readonly #scratch: string;
   #scheduler: ChildProcess | undefined;
   #log = '';
 
-  private constructor(around: Surroundings, scratch: string) {
+  private constructor(around: Surroundings, scratch: string, memMb = 512) {
     super();
     this.#around = around;
     this.#scratch = scratch;
+    this.#memMb = memMb;
     this.addresses = around.addresses;
   }
 
   static async create(size = 3, options: DeploymentOptions = {}): Promise<Deployment> {
     imageUnderTest();
     const scratch = mkdtempSync(join(tmpdir(), 'mesos-jupyter-e2e-'));
-    return new Deployment(await surroundings(size, scratch, options), scratch);
+    return new Deployment(await surroundings(size, scratch, options), scratch, options.memMb);
   }
 
   /** The host of the embedded Mesos that the node's present task runs on. */
@@ -167,7 +171,7 @@ export class Deployment extends ClusterAccess {
     return [
       ...['--master', this.master, '--framework-name', this.frameworkName, '--state-file', this.stateFile],
       ...['--image', imageUnderTest(), '--network', this.network, '--ips', this.addresses.join()],
-      ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', '512', '--http-port', '0'],
+      ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', String(this.#memMb), '--http-port', '0'],
       ...(givenMesos?.dockerParameters ?? []).flatMap((parameter) => ['--docker-parameters', parameter]),
     ];
   }
