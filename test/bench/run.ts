@@ -1,7 +1,15 @@
+<<<<<<< HEAD
 /** `npm run bench [-- decode memory launch nodes] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
+=======
+/** `npm run bench [-- decode memory launch failover] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
+>>>>>>> 27cc628 (Measure how long people are without a notebook, beside the report's way)
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { ensureDocker } from '../../framework/local/docker.js';
+import { ensureImage } from '../../framework/local/image.js';
+import { createTerminal } from '../../framework/local/terminal.js';
 import { benchDecoding } from './decode.js';
+import { benchFailover } from './failover.js';
 import { benchLaunch } from './launch.js';
 import { benchMemory } from './memory.js';
 import { benchNodes } from './nodes.js';
@@ -11,15 +19,27 @@ const benches: Readonly<Record<string, (rounds: number) => Promise<Row[]> | Row[
   decode: benchDecoding,
   memory: (rounds) => benchMemory(Math.min(rounds, 5)),
   launch: benchLaunch,
+<<<<<<< HEAD
   nodes: (rounds) => benchNodes(Math.min(rounds, 5)),
+=======
+  failover: async (rounds) => {
+    const terminal = createTerminal();
+    await ensureDocker({ terminal });
+    process.env['MESOS_JUPYTER_IMAGE'] ||= await ensureImage({ terminal });
+    return benchFailover(rounds);
+  },
+>>>>>>> 27cc628 (Measure how long people are without a notebook, beside the report's way)
 };
+/** Half an hour and more: run only when asked for. */
+const long: readonly string[] = ['failover'];
 
 const { values, positionals } = parseArgs({
   options: { rounds: { type: 'string', default: '11' } },
   allowPositionals: true,
 });
 const rounds = Number(values.rounds);
-const names = positionals.length === 0 ? Object.keys(benches) : positionals;
+const names =
+  positionals.length === 0 ? Object.keys(benches).filter((name) => !long.includes(name)) : positionals;
 const unknown = names.find((name) => !Object.hasOwn(benches, name));
 if (unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
   console.error(`usage: npm run bench -- [${Object.keys(benches).join('] [')}] [--rounds N]`);

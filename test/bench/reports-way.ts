@@ -1,0 +1,87 @@
+/**
+ * The cluster that the university report describes, to measure against: the same image, network and etcd, its loop written anew. Every
+ * container starts etcd as one of a new cluster, says every 40 s that it lives (for 60 s), writes /etc/hosts from who does, and starts
+ * Jupyter when its etcd leads.
+ */
+import { readFileSync } from 'node:fs';
+import { ports } from '../../executor-image/contract.js';
+import {
+  createTestNetwork,
+  docker,
+  imageUnderTest,
+  removeContainer,
+  startContainer,
+  type TestNetwork,
+  uniqueName,
+} from '../support/docker.js';
+
+/** $1 the own address, then those of all. */
+const loop = `
+me=$1; shift
+unset ETCDCTL_ENDPOINTS ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY
+members=$(for one in "$@"; do printf '%s=http://%s:2380,' "$one" "$one"; done)
+etcd --name "$me" --data-dir /tmp/etcd --initial-cluster "\${members%,}" --initial-cluster-state new \\
+  --listen-peer-urls http://0.0.0.0:2380 --initial-advertise-peer-urls "http://$me:2380" \\
+  --listen-client-urls http://0.0.0.0:2379 --advertise-client-urls "http://$me:2379" --log-level error &
+while :; do
+  lease=$(etcdctl lease grant 60 | awk '{ print $2 }')
+  etcdctl put --lease="$lease" "alive/$me" yes
+  {
+    echo 127.0.0.1 localhost
+    etcdctl get --prefix alive/ --keys-only | sed -n 's,^alive/,,p' | sort | awk '{ print $1 " node" NR-1 }'
+  } > /tmp/hosts && cat /tmp/hosts > /etc/hosts
+  if etcdctl endpoint status -w fields | grep -q '"MemberID"' && [ "$(etcdctl endpoint status -w fields | awk -F' : ' '
+      /"MemberID"/ { member = $2 } /"Leader"/ { leader = $2 } END { print (leader != 0 && member == leader) ? "leads" : "" }')" = leads ]
+  then
+    pgrep -f jupyter-lab > /dev/null || jupyter lab --allow-root --ip=0.0.0.0 --port=${ports.notebook} --no-browser \\
+      --ServerApp.base_url=/notebook/ --IdentityProvider.token=report > /tmp/jupyter.log 2>&1 &
+  fi
+  sleep 40
+done
+`;
+
+export class ReportsCluster {
+  readonly addresses: readonly string[];
+  readonly #network: TestNetwork;
+  readonly #names: readonly string[];
+
+  private constructor(network: TestNetwork, size: number) {
+    this.#network = network;
+    this.addresses = Array.from({ length: size }, (_, node) => network.address(10 + node));
+    this.#names = this.addresses.map((_, node) => uniqueName(`mj-report-${node}`));
+  }
+
+  static async create(size = 3): Promise<ReportsCluster> {
+    return new ReportsCluster(await createTestNetwork('mj-report'), size);
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#names.map((name, node) =>
+        startContainer(
+          name,
+          [
+            ...['--net', this.#network.name, '--ip', this.addresses[node] ?? ''],
+            ...['--init', '--entrypoint', 'bash'],
+          ],
+          imageUnderTest(),
+          ['-c', loop, 'report', this.addresses[node] ?? '', ...this.addresses],
+        ),
+      ),
+    );
+  }
+
+  container(node: number): string {
+    return this.#names[node] ?? '';
+  }
+
+  /** The text of a node's /etc/hosts, read where Docker keeps it. */
+  async hosts(node: number): Promise<string> {
+    return readFileSync(await docker('inspect', '-f', '{{.HostsPath}}', this.container(node)), 'utf8');
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.#names.map(removeContainer));
+    await this.#network.remove();
+  }
+}
