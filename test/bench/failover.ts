@@ -162,6 +162,12 @@ async function measureReport(loss: Loss): Promise<{ first: number; answered: num
 const hostsOf = (cluster: ReportsCluster, addresses: readonly string[]): Promise<string[]> =>
   Promise.all(addresses.map((address) => cluster.hosts(cluster.addresses.indexOf(address))));
 
+/** For whoever waits. */
+const inSeconds = (times: object): string =>
+  Object.entries(times)
+    .map(([what, ms]) => `${what} ${(Number(ms) / 1000).toFixed(2)} s`)
+    .join(', ');
+
 /** @param rounds runs of each; the report's clusters, which mostly sleep, run three at a time */
 export async function benchFailover(rounds: number): Promise<Row[]> {
   const rows: Row[] = [];
@@ -174,7 +180,11 @@ export async function benchFailover(rounds: number): Promise<Row[]> {
     cluster.startScheduler();
     for (const loss of losses) {
       const all: Times[] = [];
-      for (let round = 0; round < rounds; round++) all.push(await measureLoss(cluster, loss));
+      for (let round = 0; round < rounds; round++) {
+        const times = await measureLoss(cluster, loss);
+        console.error(`${loss} ${round + 1}: ${inSeconds(times)}`);
+        all.push(times);
+      }
       add(
         `${loss}: another etcd leads`,
         all.map(({ elected }) => elected),
@@ -196,14 +206,21 @@ export async function benchFailover(rounds: number): Promise<Row[]> {
     await cluster.remove();
   }
   const firstStarts: number[] = [];
-  for (let round = 0; round < rounds; round++) firstStarts.push(await measureFirstStart());
+  for (let round = 0; round < rounds; round++) {
+    firstStarts.push(await measureFirstStart());
+    console.error(`first start ${round + 1}: ${inSeconds({ answered: firstStarts.at(-1) })}`);
+  }
   add('first start: containers started to an answer', firstStarts);
 
   const firsts: number[] = [];
   for (const loss of losses) {
     const all: { first: number; answered: number; hosts: number }[] = [];
     const batch = Array.from({ length: rounds }, () => loss);
-    while (batch.length > 0) all.push(...(await Promise.all(batch.splice(0, 3).map(measureReport))));
+    while (batch.length > 0) {
+      const some = await Promise.all(batch.splice(0, 3).map(measureReport));
+      for (const times of some) console.error(`report's way, ${loss}: ${inSeconds(times)}`);
+      all.push(...some);
+    }
     firsts.push(...all.map(({ first }) => first));
     add(
       `report's way, ${loss}: Jupyter answers elsewhere`,

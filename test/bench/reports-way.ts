@@ -30,11 +30,12 @@ while :; do
     echo 127.0.0.1 localhost
     etcdctl get --prefix alive/ --keys-only | sed -n 's,^alive/,,p' | sort | awk '{ print $1 " node" NR-1 }'
   } > /tmp/hosts && cat /tmp/hosts > /etc/hosts
-  if etcdctl endpoint status -w fields | grep -q '"MemberID"' && [ "$(etcdctl endpoint status -w fields | awk -F' : ' '
-      /"MemberID"/ { member = $2 } /"Leader"/ { leader = $2 } END { print (leader != 0 && member == leader) ? "leads" : "" }')" = leads ]
-  then
-    pgrep -f jupyter-lab > /dev/null || jupyter lab --allow-root --ip=0.0.0.0 --port=${ports.notebook} --no-browser \\
+  status=$(etcdctl endpoint status -w fields)
+  member=$(echo "$status" | sed -n 's/^"MemberID" : //p')
+  if [ -n "$member" ] && [ "$member" = "$(echo "$status" | sed -n 's/^"Leader" : //p')" ] && [ -z "$jupyter" ]; then
+    jupyter lab --allow-root --ip=0.0.0.0 --port=${ports.notebook} --no-browser \\
       --ServerApp.base_url=/notebook/ --IdentityProvider.token=report > /tmp/jupyter.log 2>&1 &
+    jupyter=$!
   fi
   sleep 40
 done
