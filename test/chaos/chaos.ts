@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
 import { Deployment } from '../e2e/deployment.js';
 import { docker } from '../support/docker.js';
+import type { JupyterClient } from '../support/jupyter.js';
 import { SeededRandom } from '../support/random.js';
 import { faults, type Scene, type Target } from './faults.js';
 import { judge, type Sight, type Verdict } from './intervals.js';
@@ -22,6 +23,8 @@ export interface ChaosOptions {
   readonly forS: number;
   /** Which kinds; all by default. */
   readonly kinds?: readonly string[];
+  /** Ends the faults before their time. */
+  readonly signal?: AbortSignal;
   readonly log: (line: string) => void;
 }
 
@@ -69,6 +72,8 @@ class Chaos {
   readonly #resumes = new Map<string, number[]>();
   readonly #counts = new Map<string, number>();
   readonly #saved: string[] = [];
+  /** Read where this machine has it: any container may be paused. */
+  #token = '';
   /** What has not been ended yet. */
   readonly #open = new Set<Promise<void>>();
   #isOver = false;
@@ -83,6 +88,7 @@ class Chaos {
   async run(): Promise<ChaosReport> {
     this.#startScheduler();
     await this.#cluster.settled(90_000);
+    this.#token = readFileSync(this.#tokenFile, 'utf8').trim();
     this.#options.log('all is well');
     const besides = [this.#record(), this.#save()];
     await this.#breakThings();
@@ -116,7 +122,7 @@ class Chaos {
   async #breakThings(): Promise<void> {
     const kinds = this.#options.kinds ?? Object.keys(faults);
     const until = performance.now() + this.#options.forS * 1000;
-    while (performance.now() < until) {
+    while (performance.now() < until && !this.#options.signal?.aborted) {
       const kind = this.#random.pick(kinds);
       const forMs = this.#random.pick([
         this.#random.between(200, 2_000),
@@ -161,9 +167,8 @@ class Chaos {
         this.#resumes.set(taskId, [...(this.#resumes.get(taskId) ?? []), bootMs()]);
       },
       runInNotebook: async (code) => {
-        const [node] = await this.#cluster.serving();
-        if (node === undefined) throw new Error('no notebook to be greedy in');
-        const client = this.#cluster.jupyter(node);
+        const client = await this.#notebook();
+        if (client === undefined) throw new Error('no notebook to be greedy in');
         await client.runCell(await client.startKernel(), code, 5_000);
       },
     };
@@ -197,7 +202,7 @@ class Chaos {
     const taskId = env.find((each) => each.startsWith('MJ_TASK_ID='))?.slice('MJ_TASK_ID='.length);
     if (taskId === undefined || pid === '0') return;
     const options: RecorderOptions = {
-      tokenFile: join(this.#cluster.shared, '.mesos-jupyter', tokenFileName),
+      tokenFile: this.#tokenFile,
       sightsFile: join(this.#scratch, `sights-${taskId}`),
       writesFile: `${containerPaths.notebooks}/writes-${taskId}`,
     };
@@ -207,6 +212,17 @@ class Chaos {
     });
     this.#recorders.set(container, { taskId, process: process_ });
     this.#targets.set(container, { container, address, pid: Number(pid) });
+  }
+
+  /** The one that answers, if one can be reached. */
+  async #notebook(): Promise<JupyterClient | undefined> {
+    const clients = this.#cluster.nodes.map((node) => this.#cluster.jupyter(node, this.#token));
+    const answers = await Promise.all(clients.map((client) => client.probe()));
+    return clients[answers.indexOf(200)];
+  }
+
+  get #tokenFile(): string {
+    return join(this.#cluster.shared, '.mesos-jupyter', tokenFileName);
   }
 
   /** Saves a file a second, as a person does who hears whether it was saved. */
@@ -228,7 +244,7 @@ class Chaos {
   }
 
   async #lost(holder: number): Promise<string[]> {
-    const client = this.#cluster.jupyter(holder);
+    const client = this.#cluster.jupyter(holder, this.#token);
     const lost: string[] = [];
     for (const name of this.#saved) {
       const content = await client.readFile(name).catch(String);

@@ -30,8 +30,11 @@ process.env['MESOS_JUPYTER_IMAGE'] ||= await ensureImage({ terminal });
 console.log(`seed ${seed}, ${minutes} min; again with: npm run chaos -- --minutes ${minutes} --seed ${seed}`);
 
 const started = performance.now();
+const told = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => told.abort());
 const report = await runChaos({
   seed,
+  signal: told.signal,
   forS: minutes * 60,
   ...(values.only !== undefined && { kinds: values.only }),
   log: (line) => console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`),
