@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-/** `npm run bench [-- decode memory launch nodes] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
-=======
-/** `npm run bench [-- decode memory launch failover] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
->>>>>>> 27cc628 (Measure how long people are without a notebook, beside the report's way)
+/** `npm run bench [-- decode memory launch nodes failover] [--rounds N]`: figures for docs/benchmarks.md, in one table. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ensureDocker } from '../../framework/local/docker.js';
@@ -19,16 +15,13 @@ const benches: Readonly<Record<string, (rounds: number) => Promise<Row[]> | Row[
   decode: benchDecoding,
   memory: (rounds) => benchMemory(Math.min(rounds, 5)),
   launch: benchLaunch,
-<<<<<<< HEAD
   nodes: (rounds) => benchNodes(Math.min(rounds, 5)),
-=======
   failover: async (rounds) => {
     const terminal = createTerminal();
     await ensureDocker({ terminal });
     process.env['MESOS_JUPYTER_IMAGE'] ||= await ensureImage({ terminal });
     return benchFailover(rounds);
   },
->>>>>>> 27cc628 (Measure how long people are without a notebook, beside the report's way)
 };
 /** Half an hour and more: run only when asked for. */
 const long: readonly string[] = ['failover'];
