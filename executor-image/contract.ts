@@ -63,7 +63,7 @@ export const exitCodes = {
   volumeUnusable: 66,
   /** A program that a node cannot do without could not be started again and again. */
   dutyFailed: 67,
-  /** The node is no voter and found no quorum to join for two minutes: only the scheduler can found anew. */
+  /** The node is no voter and found no quorum to join for 30 s: only the scheduler can found anew. */
   noQuorum: 68,
   /** A newer task of the same node is a member of the cluster: this one came back from the dead. */
   superseded: 69,

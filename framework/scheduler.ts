@@ -217,6 +217,8 @@ class RunningScheduler implements Scheduler {
   /** What each node told last of its etcd, by number. */
   readonly #told = new Map<number, ToldMember>();
   readonly #events: ClusterEvent[] = [];
+  #subscriptions = 0;
+  #subscriptionsDecidedOn = 0;
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
@@ -255,6 +257,7 @@ class RunningScheduler implements Scheduler {
           }
         }
         const translated = toClusterEvent(event);
+        if (translated?.kind === 'subscribed') this.#subscriptions += 1;
         if (translated !== undefined) this.#enqueue(translated);
       },
       onDisconnected: () => {
@@ -339,7 +342,10 @@ class RunningScheduler implements Scheduler {
       for (;;) {
         const event = this.#events.shift();
         if (event === undefined || this.#ended) break;
-        if (event.kind === 'subscribed') await this.#readAgain();
+        if (event.kind === 'subscribed') {
+          this.#subscriptionsDecidedOn += 1;
+          await this.#readAgain();
+        }
         const { state, actions } = decide(this.#state, event, performance.now());
         this.#state = state;
         if (!(await this.#carryOut(actions))) return;
@@ -400,6 +406,14 @@ class RunningScheduler implements Scheduler {
     return true;
   }
 
+  /**
+   * None while the core does not know of the present subscription yet, since the store kept it waiting: what it decides about an earlier
+   * one would change what it takes for granted of a new one (that offers are not suppressed, above all). All of it is asked again then.
+   */
+  get #calls(): MesosDriver['calls'] {
+    return this.#subscriptionsDecidedOn === this.#subscriptions ? this.#driver.calls : undefined;
+  }
+
   async #perform(action: Exclude<Action, { kind: 'store' }>): Promise<void> {
     const { logger } = this.#options;
     switch (action.kind) {
@@ -409,17 +423,17 @@ class RunningScheduler implements Scheduler {
         return this.#accept(action.offerIds, action.launches);
       case 'decline':
         for (const id of action.offerIds) this.#offers.delete(id);
-        return this.#driver.calls?.decline(action.offerIds, action.refuseMs);
+        return this.#calls?.decline(action.offerIds, action.refuseMs);
       case 'suppress':
-        return this.#driver.calls?.suppress();
+        return this.#calls?.suppress();
       case 'revive':
-        return this.#driver.calls?.revive();
+        return this.#calls?.revive();
       case 'kill':
-        return this.#driver.calls?.kill(action.taskId, action.agentId);
+        return this.#calls?.kill(action.taskId, action.agentId);
       case 'acknowledge':
-        return this.#driver.calls?.acknowledge(action);
+        return this.#calls?.acknowledge(action);
       case 'reconcile':
-        return this.#driver.calls?.reconcile(action.tasks);
+        return this.#calls?.reconcile(action.tasks);
       case 'explain':
         return void this.#explain(action.taskId, action.agentId);
       case 'tellDeath':
@@ -434,7 +448,7 @@ class RunningScheduler implements Scheduler {
   }
 
   async #tearDown(): Promise<void> {
-    const { calls } = this.#driver;
+    const calls = this.#calls;
     if (calls === undefined) return;
     try {
       await calls.teardown();
@@ -551,13 +565,13 @@ class RunningScheduler implements Scheduler {
     const { taskInfo, spec } = this.#options;
     const offers = offerIds.flatMap((id) => this.#offers.get(id) ?? []);
     for (const id of offerIds) this.#offers.delete(id);
-    if (this.#driver.calls === undefined || offers.length < offerIds.length) return;
+    if (this.#calls === undefined || offers.length < offerIds.length) return;
     let resources = offers.flatMap((offer) => offer.resources ?? []);
     const tasks = launches.map((launch) => {
       const { taken, left } = takeResources(resources, spec.needs);
       resources = left;
       return taskInfo(launch, taken);
     });
-    this.#driver.calls.accept(offerIds, tasks);
+    this.#calls.accept(offerIds, tasks);
   }
 }

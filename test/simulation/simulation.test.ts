@@ -29,6 +29,11 @@ const found: readonly (readonly [seed: number, steps: number, what: string])[] =
     'a generation was founded beside a quorum, as a task was thought young whose host had been out of reach',
   ],
   [500405, 1000, 'a learner whose etcd never heard a leader waited for ever, and nothing was founded anew'],
+  [
+    7002622,
+    1000,
+    'offers were suppressed on a connection that the core, kept waiting by the store, did not know of yet',
+  ],
 ];
 
 /** Fresh seeds for this long, in milliseconds. */

@@ -83,6 +83,9 @@ interface Process {
   state: ClusterState;
   stream: number | undefined;
   frameworkId: string | undefined;
+  /** How many subscriptions it was told of, and how many of those it has decided upon. */
+  subscriptions: number;
+  subscriptionsDecidedOn: number;
   /** What arrives while it is stunned, in order. */
   readonly waiting: { readonly event: ClusterEvent; readonly arrivedMs: number }[];
 }
@@ -247,6 +250,8 @@ export class World {
       stream: undefined,
       frameworkId: this.#stored?.frameworkId,
       waiting: [],
+      subscriptions: 0,
+      subscriptionsDecidedOn: 0,
     };
     this.tell(`scheduler process ${id} starts`);
     if (this.#isTearingDown) this.#take(this.#process, { kind: 'teardown' });
@@ -330,12 +335,14 @@ export class World {
 
   #take(process: Process, event: ClusterEvent): void {
     const arrivedMs = this.clock.nowMs;
+    if (event.kind === 'subscribed') process.subscriptions += 1;
     if (this.#stuns > 0 || process.waiting.length > 0) process.waiting.push({ event, arrivedMs });
     else this.#decideOn(process, event, arrivedMs);
   }
 
   #decideOn(process: Process, event: ClusterEvent, arrivedMs: number): void {
     this.steps += 1;
+    if (event.kind === 'subscribed') process.subscriptionsDecidedOn += 1;
     const isSilent = this.#silent !== undefined && this.#silent.stream === process.stream;
     this.#knowsUntilMs = isSilent ? (this.#silent?.sinceMs ?? arrivedMs) : arrivedMs;
     const before = process.state;
@@ -388,6 +395,8 @@ export class World {
   /** A call on its way: in order, lost when the connection breaks before it arrives. */
   #call(process: Process, action: Call): void {
     const { stream } = process;
+    // As in the shell: nothing goes to a connection that the core does not know of yet.
+    if (process.subscriptionsDecidedOn !== process.subscriptions) return;
     const atMs = Math.max(this.#lastCallMs, this.clock.nowMs + this.random.between(1, 50));
     this.#lastCallMs = atMs;
     this.clock.in(atMs - this.clock.nowMs, () => {

@@ -199,8 +199,11 @@ export function speaksForCluster<T extends PeerStatus>(
   return status !== undefined && status.leader !== '0' && !status.isLearner && peer.generation === generation;
 }
 
-/** Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. */
-export const noQuorumLimitMs = 120_000;
+/**
+ * Who is no voter and finds no quorum for so long ends: only the scheduler can found anew. Far longer than an election and a change of
+ * members take. Said too soon it does no harm by itself: half of the nodes must be without before anything follows.
+ */
+export const noQuorumLimitMs = 30_000;
 
 /**
  * Since when a node has looked for a quorum in vain, after another look; undefined when it has found one, or needs none. A
