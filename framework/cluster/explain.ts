@@ -17,6 +17,14 @@ export function dockerWords(stderr: string): string | undefined {
     .slice(0, 500);
 }
 
+/**
+ * Of a host whose volume's mount has lost its process: Docker cannot look at the directory, would make it, and finds it there
+ * (measured, Docker 20.10).
+ */
+export function saysMountDead(words: string): boolean {
+  return /creating mount source path .*: file exists|Transport endpoint is not connected/i.test(words);
+}
+
 /** A plain bridge's words, and those of Calico's IPAM (FACTS, Calico, Docker 2). */
 export function saysAddressTaken(words: string): boolean {
   return /Address already in use|Address already assigned/i.test(words);

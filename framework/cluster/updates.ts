@@ -7,7 +7,7 @@ import {
   saysGenerationIsPast,
   saysNoQuorum,
 } from './ends.js';
-import { dockerWords, saysAddressTaken } from './explain.js';
+import { dockerWords, saysAddressTaken, saysMountDead } from './explain.js';
 import { kill } from './killing.js';
 import type { ClusterSpec, NodeState, Phase, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
 import { answered, isEarlyUnknown } from './reconciliation.js';
@@ -205,7 +205,10 @@ export function explained(turn: Turn, taskId: string, stderr: string): void {
   const node = turn.node(number);
   if (!saysAddressTaken(words)) {
     turn.setNode(number, { addressTakenSinceMs: undefined });
-    return turn.enter(number, node.phase, `${node.reason}: ${words}`);
+    const cure = saysMountDead(words)
+      ? '. The mount of the shared volume is dead there: mount it anew (mesos-jupyter host prepare)'
+      : '';
+    return turn.enter(number, node.phase, `${node.reason}: ${words}${cure}`);
   }
   // A container that Docker could not give its address never ran.
   const task = turn.task(number);

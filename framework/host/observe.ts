@@ -8,6 +8,7 @@ import { messageOf } from '../errors.js';
 import { isRoot } from '../local/as-root.js';
 import { lastLines, run } from '../local/command.js';
 import { findProgram, isDebianLike, probeEngine } from '../local/docker.js';
+import { mountAt, readMounts } from '../local/mounts.js';
 import { dockerNetworks, hostNetworks, overlapping, subnetsOf } from '../local/network.js';
 import { reachedHosts } from '../local/reached-hosts.js';
 import { parseResources } from './calico.js';
@@ -22,7 +23,7 @@ import type {
 } from './observation.js';
 import { tryAddress } from './trial.js';
 import { lookAtDirectory, useVolume } from './volume-use.js';
-import { type HostWish, trialAddress, unescapeFstab } from './wish.js';
+import { type HostWish, trialAddress } from './wish.js';
 
 /** GlusterFS' own calls wait for two minutes for a lock; one that answers at all answers in a second. */
 const commandLimitMs = 30_000;
@@ -52,7 +53,7 @@ export async function observe(wish: HostWish, { tries }: ObserveOptions): Promis
     addresses.some((address) => ownAddresses.includes(address)),
   );
   const self = place < 0 ? undefined : place;
-  const mount = mountAt(wish.shared);
+  const mount = mountAt(readMounts(), wish.shared);
   const [docker, gluster, use, directory] = await Promise.all([
     wish.parts.includes('network') ? seeDocker(wish, self ?? 0, tries) : unasked,
     ofVolume ? seeGluster(wish.volume) : ({ kind: 'absent' } as const),
@@ -98,18 +99,6 @@ function takesConnections(host: string): Promise<boolean> {
     socket.on('timeout', () => end(false));
     socket.on('error', () => end(false));
   });
-}
-
-/** From the kernel's list, which no mount makes hang. Of mounts over one another, the last one shows. */
-function mountAt(path: string): Observation['mount'] {
-  let found: Observation['mount'];
-  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
-    const fields = line.split(' ');
-    if (unescapeFstab(fields[4] ?? '') !== path) continue;
-    const dash = fields.indexOf('-');
-    found = { type: fields[dash + 1] ?? '', source: unescapeFstab(fields[dash + 2] ?? '') };
-  }
-  return found;
 }
 
 function seeBrick(brick: string): BrickSeen {

@@ -1,6 +1,7 @@
 /** What a host is to be, compiled once from the settings; what of it follows from the rest. Pure. */
 import { broadcastOf, formatAddress, parseAddress, parseNetwork } from '../config/addresses.js';
 import type { NetworkDriver } from '../config/settings.js';
+import { unescapeField } from '../local/mounts.js';
 
 export type Part = 'network' | 'volume';
 
@@ -120,13 +121,11 @@ export function parseFstab(text: string): FstabEntry[] {
     if (source === undefined || source.startsWith('#') || point === undefined || type === undefined) {
       return [];
     }
-    return [{ source, point: unescapeFstab(point), type, options: (mountOptions ?? '').split(',') }];
+    return [{ source, point: unescapeField(point), type, options: (mountOptions ?? '').split(',') }];
   });
 }
 
 const escapeFstab = (path: string) => path.replaceAll(' ', '\\040').replaceAll('\t', '\\011');
-export const unescapeFstab = (field: string) =>
-  field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 /** `docker network create …` */
 export function createNetwork(wish: HostWish): string[] {

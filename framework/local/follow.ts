@@ -120,5 +120,6 @@ function changeLine(node: NodeView): string {
   const [name, address, host, state, etcd, jupyter] = cells(node);
   const time = new Date().toTimeString().slice(0, 8);
   const facts = `${time}  ${name}  ${address}  ${host}  ${state}  etcd ${etcd}  jupyter ${jupyter}`;
-  return node.ready || node.reason === node.state ? facts : `${facts}  (${node.reason})`;
+  const isWell = node.ready && !node.leaving;
+  return isWell || node.reason === node.state ? facts : `${facts}  (${node.reason})`;
 }

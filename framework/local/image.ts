@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { CodedError } from '../errors.js';
 import { failed, lastLines, mustRun, type RunOptions, run, withLogFile } from './command.js';
 import { aptInstall, findProgram, isDebianLike } from './docker.js';
+import { readMounts } from './mounts.js';
 import { packageRoot } from './package.js';
 import { createTerminal, type Terminal } from './terminal.js';
 
@@ -207,11 +208,10 @@ async function makeBase(root: string, options: RunOptions): Promise<void> {
   await mustRun('IMAGE_BUILD_FAILED', 'bash', ['-c', pack, 'bash', root, base.bootstrapped], options);
 }
 
-/** Innermost first. The fifth field of a line is where the mount is. */
+/** Innermost first. */
 function mountsBelow(directory: string): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
+  return readMounts()
+    .map(({ point }) => point)
     .filter((point) => point.startsWith(`${directory}/`))
     .reverse();
 }

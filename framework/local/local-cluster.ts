@@ -9,6 +9,7 @@ import { throwIfStopped } from './command.js';
 import { forgetGenerations, type LocalDirectories, makeDirectories } from './directories.js';
 import { ensureDocker } from './docker.js';
 import { followCluster } from './follow.js';
+import { refuseUnfitVolume } from './given-volume.js';
 import { EmbeddedHost } from './host/host.js';
 import { ensureImage, ensureNamedImage } from './image.js';
 import { instanceLabel, instanceName, removeInstance, removeLeftovers } from './instance.js';
@@ -52,6 +53,7 @@ export async function runLocalCluster(options: LocalOptions): Promise<void> {
 async function bringUp(options: LocalOptions, undo: UndoList): Promise<void> {
   const { settings, terminal, logger, signal, install, nodes } = options;
   await refuseTakenPort(options.port);
+  if (settings.shared !== undefined) refuseUnfitVolume(settings.shared, settings.sharedVolumeType);
   await ensureDocker({ install, terminal, signal });
   throwIfStopped(signal);
   await removeLeftovers(terminal, new Date());

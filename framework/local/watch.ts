@@ -17,6 +17,8 @@ export interface NodeView extends ScheduledNode {
   readonly etcd: NodeStatus['etcd']['role'] | '-';
   readonly jupyter: NodeStatus['notebook']['state'] | '-';
   readonly ready: boolean;
+  /** Whether the node is to leave; `reason` says why. */
+  readonly leaving: boolean;
 }
 
 export function combine(
@@ -30,6 +32,7 @@ export function combine(
       etcd: status?.etcd.role ?? '-',
       jupyter: status?.notebook.state ?? '-',
       ready: node.state === 'TASK_RUNNING' && status?.ready === true,
+      leaving: status?.leaving !== undefined,
       reason: status !== undefined && node.state === 'TASK_RUNNING' ? status.reason : node.reason,
     };
   });
@@ -37,7 +40,7 @@ export function combine(
 
 /** The nodes that look different from before. */
 export function changed(before: readonly NodeView[], after: readonly NodeView[]): NodeView[] {
-  const looks = (node: NodeView | undefined) => node && cells(node).join('\0');
+  const looks = (node: NodeView | undefined) => node && [...cells(node), node.leaving].join('\0');
   return after.filter((node, index) => looks(node) !== looks(before[index]));
 }
 
@@ -50,7 +53,7 @@ export function cells(node: NodeView): string[] {
 /** What is not yet as it should be, in a few words each; nothing when all is well. */
 export function missing(nodes: readonly NodeView[]): string[] {
   const wanting = nodes
-    .filter((node) => !node.ready)
+    .filter((node) => !node.ready || node.leaving)
     .map(
       (node) => `node ${node.number} (${node.address}) is ${node.state}, etcd ${node.etcd}: ${node.reason}`,
     );

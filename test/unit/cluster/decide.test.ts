@@ -250,6 +250,20 @@ describe('a launch that Docker refuses', () => {
     assert.equal(world.phase(0), 'backingOff');
   });
 
+  it('because the mount of its volume is dead tells the operator what to do', () => {
+    const world = refused();
+    world.send({
+      kind: 'explained',
+      taskId: world.task(0).id,
+      stderr:
+        "docker: Error response from daemon: error while creating mount source path '/srv/v': mkdir /srv/v: file exists.\n",
+    });
+    assert.match(
+      world.reason(0),
+      /file exists\. The mount of the shared volume is dead there: mount it anew/,
+    );
+  });
+
   it('because its address is taken tells the operator what to run', () => {
     const world = refused();
     world.send({ kind: 'explained', taskId: world.task(0).id, stderr: words });

@@ -96,6 +96,16 @@ describe('the view of a local cluster', () => {
     assert.equal(changed([], well).length, 3);
   });
 
+  test('a node that is to leave is a change, and not well', () => {
+    const why = 'this node is to leave (the mount is dead)';
+    const leaving = combine(scheduled, [status(0), status(1, { reason: why, leaving: why }), status(2)]);
+    assert.deepEqual(
+      changed(well, leaving).map(({ number }) => number),
+      [1],
+    );
+    assert.deepEqual(missing(leaving), [`node 1 (192.0.2.101) is TASK_RUNNING, etcd leader: ${why}`]);
+  });
+
   test("the notebook's URL carries the base path and the token", () => {
     assert.equal(
       notebookUrl('192.0.2.101', '/notebook/', 'a+b'),
