@@ -46,7 +46,7 @@ const holderYieldsTicks = 10;
  * TTL of the lock's lease, which nobody ends: longer than it takes to leave, and then until the leaver is missed. After that
  * its absence keeps the others.
  */
-const lockTtlS = 30;
+const lockTtlS = 15;
 
 /** What to do next; the first rule that fits. */
 export function decideLeaving(view: LeavingView): LeavingDecision {
@@ -65,6 +65,11 @@ export function decideLeaving(view: LeavingView): LeavingDecision {
     return { do: 'wait', reason: 'it holds the notebook: others that are to leave go first' };
   }
   return { do: 'lock', reason: 'all others are members, and none of them leaves' };
+}
+
+/** Whether nothing but the holder's patience keeps a node from leaving. */
+export function isFreeToLeave(view: LeavingView): boolean {
+  return obstacleTo(view) === undefined;
 }
 
 /** What keeps any node from leaving now. */
@@ -121,7 +126,7 @@ export class Leaving {
     const view = this.#view();
     const decision = decideLeaving(view);
     this.#waited += 1;
-    this.#freeFor = obstacleTo(view) === undefined ? this.#freeFor + 1 : 0;
+    this.#freeFor = isFreeToLeave(view) ? this.#freeFor + 1 : 0;
     const before = this.reason;
     this.#reason = decision.reason;
     if (this.reason !== before) this.log.warn(this.reason);

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { containerPaths, type NodeStatus, ports, type TaskEnvironment, tokenFileName } from '../contract.js';
 import { afterEnd, noBackoff } from './backoff.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
+import { getByHttp } from './get.js';
 import { endMarked, Keeper, type Report } from './keeper.js';
 import type { Log } from './log.js';
 import { cannotStart, isSilentForTooLong, silentSince, vainStartsAfter } from './responsiveness.js';
@@ -200,9 +201,8 @@ export class Notebook {
 
   async #probe(): Promise<boolean> {
     const url = `http://127.0.0.1:${ports.notebook}${this.task.basePath}api`;
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
-    await answer?.body?.cancel().catch(() => undefined);
-    return answer?.ok ?? false;
+    const answer = await getByHttp(url, 5000).catch(() => undefined);
+    return answer?.status === 200;
   }
 
   #environment(): Record<string, string> {

@@ -31,6 +31,9 @@ interface TestClusterOptions {
   readonly warmStandby?: boolean;
   /** Whether nodes expect an executor's health checks, which a test then makes. */
   readonly healthChecks?: boolean;
+  /** The shared directory; without it a new one, which goes with the cluster. */
+  readonly shared?: string;
+  readonly volumeType?: string;
   /** Where a node's containers find the shared directory; without it they have the directory itself. */
   readonly mountOf?: (shared: string, node: number) => string;
   /** Drops all that this machine itself sends to the nodes, as Calico does where a scheduler is on another host. */
@@ -64,7 +67,7 @@ export class TestCluster extends ClusterAccess {
   static async create(size = 3, options: Omit<TestClusterOptions, 'size'> = {}): Promise<TestCluster> {
     imageUnderTest();
     const network = await createTestNetwork('mj-image-test');
-    const shared = mkdtempSync(join(tmpdir(), 'mj-image-test-'));
+    const shared = options.shared ?? mkdtempSync(join(tmpdir(), 'mj-image-test-'));
     const cluster = new TestCluster(network, shared, { size, ...options });
     if (options.dropsPackets) cluster.#stopDropping = await dropPacketsTo(network.subnet);
     return cluster;
@@ -91,7 +94,7 @@ export class TestCluster extends ClusterAccess {
       basePath,
       leaseTtlS: 5,
       lookLimitS: this.options.lookLimitS ?? 60,
-      volumeType: '',
+      volumeType: this.options.volumeType ?? '',
       warmStandby: this.options.warmStandby ?? true,
       cpus: 1,
       healthChecks: this.options.healthChecks ?? false,
@@ -171,6 +174,6 @@ export class TestCluster extends ClusterAccess {
     await this.#stopDropping();
     await Promise.all(this.all.map(removeContainer));
     await this.network.remove();
-    rmSync(this.shared, { recursive: true, force: true });
+    if (this.options.shared === undefined) rmSync(this.shared, { recursive: true, force: true });
   }
 }
