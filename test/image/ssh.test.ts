@@ -82,6 +82,7 @@ describe('ssh between nodes', () => {
       'permitemptypasswords no',
       'hostbasedauthentication no',
       'strictmodes yes',
+      'persourcepenalties no',
     ]) {
       assert.ok(effective.includes(line), line);
     }

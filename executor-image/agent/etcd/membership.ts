@@ -135,7 +135,7 @@ function decideJoin(self: Self, cluster: ClusterState, failedJoins: FailedJoins)
   if (failedJoins.sinceMs < waitMs) {
     return {
       do: 'wait',
-      reason: `leaves the learner's place to others for ${waitMs / 1000} s: it joined in vain ${failedJoins.count} times`,
+      reason: `leaves the learner's place to others for ${waitMs / 1000} s (failed joins: ${failedJoins.count})`,
     };
   }
   // etcd adds no member while a voter is not connected; it refuses by itself what would cost the quorum.
