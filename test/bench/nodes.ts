@@ -1,4 +1,5 @@
 /** Real containers: how soon a relaunched node is a member again, and what a node costs while nothing happens. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ensureImage } from '../../framework/local/image.js';
 import { createTerminal } from '../../framework/local/terminal.js';
@@ -12,42 +13,46 @@ const idleS = 30;
 /** The clock ticks of /proc/PID/stat; the same on every Linux that runs containers. */
 const ticksPerSecond = 100;
 
-/** Milliseconds from the start of a node's next container. */
+/** In milliseconds. */
 interface Comeback {
+  /** From the start of a node's next container, as Docker has it. */
   readonly voter: number;
   /** From being a voter to the last node whose /etc/hosts lists it. */
   readonly hosts: number;
-  /** From being a voter to the last node from which, and to which, SSH works. */
+  /** From being a voter to the last node from which, and to which, SSH works; 0 where it did before. */
   readonly ssh: number;
 }
+
+/** Tries in the container itself, so that the time is not that of `docker exec`. */
+const sshUntilItWorks =
+  'until ssh -o BatchMode=yes -o ConnectTimeout=1 "$1" true 2>/dev/null; do sleep 0.05; done';
 
 /** Kills a node's container and times how its next one comes back. */
 async function relaunch(cluster: TestCluster, node: number): Promise<Comeback> {
   const others = cluster.nodes.filter((other) => other !== node);
   await docker('kill', '--signal', 'KILL', cluster.container(node));
-  const started = performance.now();
+  const inspect = (each: number, what: string) => docker('inspect', '-f', what, cluster.container(each));
   await cluster.start(node);
-  const since = (from: number) => () => performance.now() - from;
-  await waitFor('a voter', limitMs, async () => {
+  const started = Date.parse(await inspect(node, '{{.State.StartedAt}}'));
+  const since = (): number => Date.now() - started;
+  const voter = waitFor('a voter', limitMs, async () => {
     const { etcd } = await cluster.status(node);
-    return etcd.role === 'follower' || etcd.role === 'leader';
+    return (etcd.role === 'follower' || etcd.role === 'leader') && since();
   });
-  const voter = performance.now() - started;
-  const fromVoter = since(performance.now());
-  const hosts = Promise.all(
-    cluster.nodes.map((from) =>
-      waitFor('hosts', limitMs, async () => (await cluster.hosts(from)).length === cluster.nodes.length),
-    ),
-  ).then(fromVoter);
-  const login = (from: number, to: number) =>
-    waitFor('SSH', limitMs, async () => {
-      await cluster.exec(from, 'ssh', '-o', 'BatchMode=yes', `node${to}`, 'true');
-      return true;
-    });
-  const ssh = Promise.all(others.flatMap((other) => [login(other, node), login(node, other)])).then(
-    fromVoter,
+  // Read where Docker keeps them. The survivors' still list the dead one for a while, which has the same names.
+  const files = await Promise.all(cluster.nodes.map((each) => inspect(each, '{{.HostsPath}}')));
+  const lines = cluster.nodes.map((each) => `${cluster.address(each)}\tnode${each} jupyter-${each}`);
+  const hosts = voter.then(() =>
+    waitFor('hosts', limitMs, () => {
+      const texts = files.map((file) => readFileSync(file, 'utf8'));
+      return texts.every((text) => lines.every((line) => text.includes(line))) && since();
+    }),
   );
-  return { voter, hosts: await hosts, ssh: await ssh };
+  const login = (from: number, to: number): Promise<number> =>
+    cluster.exec(from, 'timeout', '60', 'sh', '-c', sshUntilItWorks, 'sh', `jupyter-${to}`).then(since);
+  const ssh = Promise.all(others.flatMap((other) => [login(other, node), login(node, other)]));
+  const [voterMs, hostsMs, sshMs] = await Promise.all([voter, hosts, ssh]);
+  return { voter: voterMs, hosts: hostsMs - voterMs, ssh: Math.max(0, Math.max(...sshMs) - voterMs) };
 }
 
 interface Footprint {

@@ -9,13 +9,17 @@ import { benchFailover } from './failover.js';
 import { benchLaunch } from './launch.js';
 import { benchMemory } from './memory.js';
 import { benchNodes } from './nodes.js';
+import { benchReportsComeback } from './reports-comeback.js';
 import { type Row, table } from './table.js';
 
 const benches: Readonly<Record<string, (rounds: number) => Promise<Row[]> | Row[]>> = {
   decode: benchDecoding,
   memory: (rounds) => benchMemory(Math.min(rounds, 5)),
   launch: benchLaunch,
-  nodes: (rounds) => benchNodes(Math.min(rounds, 5)),
+  nodes: async (rounds) => {
+    const most = Math.min(rounds, 5);
+    return [...(await benchNodes(most)), ...(await benchReportsComeback(most))];
+  },
   failover: async (rounds) => {
     const terminal = createTerminal();
     await ensureDocker({ terminal });
