@@ -1,6 +1,8 @@
 /** What can go wrong with a cluster of real containers, and how each of it is ended. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { docker } from '../support/docker.js';
 import type { SeededRandom } from '../support/random.js';
 
@@ -50,6 +52,22 @@ async function drop({ pid }: Target, rules: readonly (readonly string[])[]): Pro
 
 const input = ['INPUT', '!', '-i', 'lo'];
 const output = ['OUTPUT', '!', '-o', 'lo'];
+
+/** The container's files, as this machine has them. (A `docker exec` in a container that is just being paused hangs the engine.) */
+const rootOf = ({ pid }: Target): string => `/proc/${pid}/root`;
+
+/** Writes until nothing more goes. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    const zeros = Buffer.alloc(2 ** 20);
+    for (;;) await file.write(zeros);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    await file.close();
+  }
+}
 
 /** Processes of the container whose command line matches, as this machine counts them. */
 async function pidsOf({ container }: Target, pattern: RegExp): Promise<string[]> {
@@ -133,14 +151,15 @@ export const faults: Readonly<Record<string, Fault>> = {
     return nothing;
   },
   "with etcd's data wiped": async ({ localDirectory }, target) => {
-    await docker('exec', target.container, 'sh', '-c', `rm -rf ${localDirectory}/etcd/*`);
+    const data = join(rootOf(target), localDirectory, 'etcd');
+    for (const name of await readdir(data)) await rm(join(data, name), { recursive: true, force: true });
     await signal(target, etcd, 'KILL');
     return nothing;
   },
   'with its disk full': async ({ localDirectory }, target) => {
-    const filler = `${localDirectory}/filler`;
-    await docker('exec', target.container, 'sh', '-c', `cat /dev/zero > ${filler} || true`);
-    return () => docker('exec', target.container, 'rm', '-f', filler);
+    const filler = join(rootOf(target), localDirectory, 'filler');
+    await fill(filler);
+    return () => rm(filler, { force: true });
   },
   'beside a notebook that takes what it can': async (scene) => {
     await scene.runInNotebook(
