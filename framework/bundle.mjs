@@ -2,7 +2,7 @@
  * Puts the scheduler and all that it needs of its packages into dist/scheduler, the context that framework/Dockerfile builds on: what
  * an image of production dependencies alone would hold, without the files that nobody reads.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const target = 'dist/scheduler';
@@ -34,6 +34,10 @@ mkdirSync(`${target}/proto`);
 for (const name of ['etcd3', 'mesos-framework']) {
   cpSync(`node_modules/${name}/proto`, `${target}/proto`, { recursive: true });
 }
+
+// The command of an installed checkout is a link to it. npm gives it the right to run when it links, and not when a later build makes
+// the file anew.
+chmodSync('dist/framework/main.js', 0o755);
 
 const { name, version, license } = JSON.parse(readFileSync('package.json', 'utf8'));
 writeFileSync(`${target}/package.json`, `${JSON.stringify({ name, version, license, type: 'module' })}\n`);
