@@ -51,8 +51,10 @@ sync .
 const listScript = 'exec ls -1U "$1"';
 const removeScript = 'cd "$1"; shift; exec rm -f -- "$@"';
 
-/** Only what a shell does by itself, so that a look starts one process and no more. */
+/** Only what a shell does by itself, and one `ls`: few processes a look. */
 const gatherScript = `
+# A pattern that cannot be read fits nothing, without a word: no keys would be known while bricks are lost.
+ls -1U "$1" > /dev/null
 for file in "$1"/node-*; do
   [ -f "$file" ] || continue
   printf '= %s\\n' "\${file##*/}"
