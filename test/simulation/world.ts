@@ -83,6 +83,8 @@ interface Process {
   state: ClusterState;
   stream: number | undefined;
   frameworkId: string | undefined;
+  /** Since when each task runs, as far as it was told. */
+  readonly runningSince: Map<string, number>;
   /** How many subscriptions it was told of, and how many of those it has decided upon. */
   subscriptions: number;
   subscriptionsDecidedOn: number;
@@ -250,6 +252,7 @@ export class World {
       stream: undefined,
       frameworkId: this.#stored?.frameworkId,
       waiting: [],
+      runningSince: new Map(),
       subscriptions: 0,
       subscriptionsDecidedOn: 0,
     };
@@ -343,6 +346,10 @@ export class World {
   #decideOn(process: Process, event: ClusterEvent, arrivedMs: number): void {
     this.steps += 1;
     if (event.kind === 'subscribed') process.subscriptionsDecidedOn += 1;
+    if (event.kind === 'update' && event.update.state === 'TASK_RUNNING') {
+      const { taskId } = event.update;
+      if (!process.runningSince.has(taskId)) process.runningSince.set(taskId, this.clock.nowMs);
+    }
     const isSilent = this.#silent !== undefined && this.#silent.stream === process.stream;
     this.#knowsUntilMs = isSilent ? (this.#silent?.sinceMs ?? arrivedMs) : arrivedMs;
     const before = process.state;
@@ -467,8 +474,12 @@ export class World {
    * task, and what runs of them has not lived long enough since to take it back (DESIGN, Founding).
    */
   #isLostByWord(serving: readonly Container[]): boolean {
+    const told = this.#process?.runningSince;
     const hasLived = (node: number): boolean =>
-      serving.some((one) => one.node === node && this.clock.nowMs - one.startedMs >= noQuorumLapseMs);
+      serving.some((one) => {
+        const sinceMs = told?.get(one.taskId);
+        return one.node === node && sinceMs !== undefined && this.clock.nowMs - sinceMs >= noQuorumLapseMs;
+      });
     const said = [...this.#saidNoQuorum].filter((node) => !hasLived(node));
     const without = new Set(said);
     for (let node = 0; node < this.#spec.addresses.length; node++) {
