@@ -55,7 +55,12 @@ describe('the use of a mount', () => {
   const notConnected = "cannot read '/v': Transport endpoint is not connected";
 
   test('tells a dead mount from one without a quorum, which heals', () => {
-    assert.deepEqual(use(10, `stat: ${notConnected}`), { kind: 'dead' });
+    assert.deepEqual(use(10, `stat: ${notConnected}\nOSError: [Errno 107] ${notConnected}`), {
+      kind: 'dead',
+    });
+    assert.deepEqual(use(10, `stat: ${notConnected}\nOSError: [Errno 61] No data available: '/v'`), {
+      kind: 'no quorum',
+    });
     assert.deepEqual(use(11, `sh: ${notConnected}`), { kind: 'no quorum' });
   });
 
