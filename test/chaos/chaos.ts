@@ -116,7 +116,11 @@ class Chaos {
   }
 
   #startScheduler(): void {
-    this.#cluster.startScheduler('--docker-parameters', `tmpfs=${localDirectory}:size=${diskMb}m`);
+    this.#cluster.startScheduler(
+      ...['--docker-parameters', `tmpfs=${localDirectory}:size=${diskMb}m`],
+      // What is killed again and again is relaunched later and later, for up to two minutes by default: longer than all may take to be well.
+      ...['--backoff-max-s', '10'],
+    );
   }
 
   async #breakThings(): Promise<void> {
