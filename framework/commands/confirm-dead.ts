@@ -7,18 +7,10 @@ import type { SettingName } from '../config/settings.js';
 import { CodedError } from '../errors.js';
 import { openConfirmations } from '../store/open-store.js';
 import type { GlobalFlags } from './global-flags.js';
+import { storeSettings } from './store-settings.js';
 
 /** What it takes to find the store. */
-const confirmSettings = [
-  'frameworkName',
-  'stateFile',
-  'store',
-  'storeCaFile',
-  'storeCertFile',
-  'storeKeyFile',
-  'storeUser',
-  'storePasswordFile',
-] as const satisfies readonly SettingName[];
+const confirmSettings = ['frameworkName', ...storeSettings] as const satisfies readonly SettingName[];
 
 interface ConfirmFlags extends GlobalFlags {
   task: string;

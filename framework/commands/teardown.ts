@@ -5,6 +5,7 @@ import { loadSettings } from '../config/load.js';
 import type { SettingName } from '../config/settings.js';
 import { createLogger } from '../log.js';
 import type { GlobalFlags } from './global-flags.js';
+import { storeSettings } from './store-settings.js';
 
 /** What it takes to find the framework again, and to be let in as it. */
 const teardownSettings = [
@@ -20,13 +21,7 @@ const teardownSettings = [
   'tlsKeyFile',
   'failoverTimeoutS',
   'hostname',
-  'stateFile',
-  'store',
-  'storeCaFile',
-  'storeCertFile',
-  'storeKeyFile',
-  'storeUser',
-  'storePasswordFile',
+  ...storeSettings,
   'logLevel',
 ] as const satisfies readonly SettingName[];
 
