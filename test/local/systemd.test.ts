@@ -58,6 +58,7 @@ describe('mesos-jupyter.service', () => {
       'CONFIG_INVALID',
       'CONFIG_UNKNOWN',
       'TAKEN_OVER',
+      'TASK_UNKNOWN',
     ]);
   });
 
