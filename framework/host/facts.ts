@@ -36,7 +36,12 @@ export type Fact =
 
 export type Remedy =
   /** `prepare` brings it about. */
-  | { readonly kind: 'steps'; readonly steps: readonly [Step, ...Step[]] }
+  | {
+      readonly kind: 'steps';
+      readonly steps: readonly [Step, ...Step[]];
+      /** They may come too early, and are done again while they have not helped. */
+      readonly repeats?: true;
+    }
   /** Another host's `prepare` does, or its coming back. */
   | {
       readonly kind: 'others';
@@ -71,6 +76,11 @@ export const missing = (subject: Subject, says: string, remedy: Remedy): Fact =>
 });
 
 export const steps = (...list: readonly [Step, ...Step[]]): Remedy => ({ kind: 'steps', steps: list });
+export const repeatedSteps = (...list: readonly [Step, ...Step[]]): Remedy => ({
+  kind: 'steps',
+  steps: list,
+  repeats: true,
+});
 export const operator = (cure: string): Remedy => ({ kind: 'operator', cure });
 export const follows = (from: Subject): Remedy => ({ kind: 'follows', from });
 export const command = (...words: readonly [string, ...string[]]): Extract<Step, { kind: 'command' }> => ({

@@ -8,6 +8,7 @@ import {
   missing,
   operator,
   type Remedy,
+  repeatedSteps,
   type Step,
   steps,
   warning,
@@ -210,9 +211,9 @@ function bricks(
     return own !== undefined && (host === own.host || own.addresses.includes(host));
   });
   const says = `down: ${down.join(', ')}`;
-  // "force" starts bricks that are down, and touches no other.
+  // "force" starts bricks that are down, and touches no other; for a while a brick that was killed runs on, to glusterd.
   return isOwn
-    ? missing('bricks', says, steps(gluster('volume', 'start', wish.volume, 'force')))
+    ? missing('bricks', says, repeatedSteps(gluster('volume', 'start', wish.volume, 'force')))
     : missing('bricks', says, {
         kind: 'others',
         cure: 'bring that host or its brick back; it is healed by itself then',

@@ -26,6 +26,8 @@ const busyMs = 60_000;
 /** What was done shows a little later: a peer that joins, bricks that a mount connects to. */
 const settleMs = 30_000;
 const lookAgainMs = 500;
+/** Between a step and its repetition, where it may be repeated. */
+const repeatMs = 5_000;
 /** What comes by itself after a step of ours, from elsewhere. */
 const comesBackMs = 15_000;
 
@@ -43,7 +45,7 @@ export interface PrepareOptions {
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const { wish, look, terminal, waitS } = options;
   const done: string[] = [];
-  const tried = new Map<string, number>();
+  const tried = new Map<string, { readonly firstMs: number; readonly lastMs: number }>();
   const waitsUntil = performance.now() + waitS * 1000;
   let lastStepAt = Number.NEGATIVE_INFINITY;
   let busySince: number | undefined;
@@ -68,13 +70,15 @@ export async function prepareHost(options: PrepareOptions): Promise<void> {
       continue;
     }
     const key = `${next.subject} ${JSON.stringify(next.remedy.steps)}`;
-    const triedAt = tried.get(key);
-    if (triedAt !== undefined) {
-      if (performance.now() - triedAt > settleMs) {
+    const before = tried.get(key);
+    if (before !== undefined) {
+      if (performance.now() - before.firstMs > settleMs) {
         throw stop('HOST_STEP_FAILED', `all steps were done, and still ${next.says}`);
       }
-      await delay(lookAgainMs);
-      continue;
+      if (next.remedy.repeats !== true || performance.now() - before.lastMs < repeatMs) {
+        await delay(lookAgainMs);
+        continue;
+      }
     }
     try {
       for (const step of next.remedy.steps) {
@@ -94,7 +98,7 @@ export async function prepareHost(options: PrepareOptions): Promise<void> {
       continue;
     }
     lastStepAt = performance.now();
-    tried.set(key, lastStepAt);
+    tried.set(key, { firstMs: before?.firstMs ?? lastStepAt, lastMs: lastStepAt });
   }
 }
 
