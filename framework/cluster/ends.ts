@@ -78,6 +78,11 @@ export function saysGenerationIsPast(update: StatusUpdate): boolean {
   return status === exitCodes.numberTaken || status === exitCodes.generationPast;
 }
 
+/** Whether the node agent found a newer incarnation of its node in the cluster. */
+export function saysSuperseded(update: StatusUpdate): boolean {
+  return exitStatusOf(update) === exitCodes.superseded;
+}
+
 /** The end in a few words, with Mesos' own message where there is one. */
 export function describeEnd(update: StatusUpdate): string {
   const status = exitStatusOf(update);

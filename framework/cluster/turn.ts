@@ -110,6 +110,14 @@ export class Turn {
     return task;
   }
 
+  /** The node's next task gets a number so much higher. */
+  skipIncarnations(number: number, count: number): void {
+    const nodes = this.#state.record.nodes.map((node, index) =>
+      index === number ? { ...node, incarnation: node.incarnation + count } : node,
+    );
+    this.setRecord({ nodes });
+  }
+
   /** Of the host's attributes, those that constraints will ask about. */
   #constrained({ attributes }: Host): Record<string, string> {
     const fields = new Set(this.#state.spec.constraints.map(({ field }) => field));

@@ -6,6 +6,7 @@ import {
   provesDeath,
   saysGenerationIsPast,
   saysNoQuorum,
+  saysSuperseded,
 } from './ends.js';
 import { dockerWords, saysAddressTaken, saysMountDead } from './explain.js';
 import { kill } from './killing.js';
@@ -182,6 +183,8 @@ function ended(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
     turn.enter(task.node, { kind: 'waiting' }, `${isLast ? 'ended' : 'relaunching'}: ${reason}`);
     return;
   }
+  // The cluster knows a newer task of the node than this record, which was put back from a copy: one that is newer still is soon found.
+  if (saysSuperseded(update)) turn.skipIncarnations(task.node, 2 ** Math.min(failures, 20));
   const delayMs = backoffMs(failures, turn.state.spec);
   turn.enter(
     task.node,

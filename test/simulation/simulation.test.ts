@@ -34,6 +34,11 @@ const found: readonly (readonly [seed: number, steps: number, what: string])[] =
     1000,
     'offers were suppressed on a connection that the core, kept waiting by the store, did not know of yet',
   ],
+  [
+    31002905,
+    1000,
+    'tasks of a record put back from a copy were older than what the cluster knew of their node, for ever',
+  ],
 ];
 
 /** Fresh seeds for this long, in milliseconds. */

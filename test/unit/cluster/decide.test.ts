@@ -838,6 +838,21 @@ describe('teardown', () => {
   });
 });
 
+describe('a record that is behind the cluster', () => {
+  it('gives a node numbers further and further on, until its tasks are the newest', () => {
+    const world = World.running();
+    const skips = [1, 2, 3].map(() => {
+      const { id, incarnation } = world.task(1);
+      world.exit(id, 69);
+      world.pass(spec.backoffMaxMs);
+      world.offer(['host-1', 'host-2']);
+      world.run(1);
+      return world.task(1).incarnation - incarnation;
+    });
+    assert.deepEqual(skips, [3, 5, 9]);
+  });
+});
+
 describe('a death that no update proves', () => {
   /** Node 0's task is reported as ended, with no proof, and it has another. */
   const inDoubt = (): { world: World; doubtful: string } => {
