@@ -226,15 +226,6 @@ describe('the simulation catches of node agents', () => {
       },
       caught: /not all is well/,
     },
-    'a removed member that goes on with its old log': {
-      rules: {
-        decideMembership: (self, seen) =>
-          agentRules.decideMembership(self, { ...seen, removed: false, quickEnds: 0 }),
-      },
-      caught: /not all is well/,
-      // Most such nodes end sooner or later for want of a quorum, or of an etcd that runs.
-      from: 2_660,
-    },
     'a task that joins the cluster of another generation': {
       rules: {
         speaksForCluster: <T extends PeerStatus>(
