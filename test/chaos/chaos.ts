@@ -233,16 +233,11 @@ class Chaos {
   async #save(): Promise<void> {
     for (let number = 1; !this.#isOver; number++) {
       const name = `saved-${number}.txt`;
-      const [node] = await this.#cluster.serving().catch(() => []);
-      if (node !== undefined) {
-        await this.#cluster
-          .jupyter(node)
-          .writeFile(name, name)
-          .then(
-            () => this.#saved.push(name),
-            () => {},
-          );
-      }
+      const notebook = await this.#notebook();
+      await notebook?.writeFile(name, name).then(
+        () => this.#saved.push(name),
+        () => {},
+      );
       await delay(1_000);
     }
   }
