@@ -1,6 +1,7 @@
 /** Calls to node agents, by mutual TLS. */
 import type { X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
+import { text as textOf } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { type ControlCall, controlPath, ports } from '../../executor-image/contract.js';
 import type { SchedulerKey } from '../store/key-pair.js';
@@ -51,18 +52,12 @@ export class ControlClient {
       asked.on('response', (response) => {
         const leaf = (response.socket as TLSSocket).getPeerX509Certificate();
         const shown = ca === undefined && leaf !== undefined ? authorityOf(leaf, address) : undefined;
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (part: string) => {
-          text += part;
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          const status = response.statusCode ?? 0;
+        const status = response.statusCode ?? 0;
+        textOf(response).then((text) => {
           if (ca !== undefined) resolve({ status, text });
           else if (shown !== undefined) resolve({ status, text, ca: shown });
           else reject(new Error(`${address} shows no certificate of its own with that of a CA behind it`));
-        });
+        }, reject);
       });
       asked.end(JSON.stringify(call));
     });

@@ -1,5 +1,6 @@
 /** GET by mutual TLS, which `fetch` cannot do. */
 import { get } from 'node:https';
+import { text } from 'node:stream/consumers';
 import type { Tls } from './credentials.js';
 
 const answerWithinMs = 1000;
@@ -13,16 +14,10 @@ export function getByTls(url: string, tls: Tls & { readonly servername: string }
     const signal = AbortSignal.timeout(answerWithinMs);
     // No agent: its connections and sessions would outlive the certificate that they were made with.
     const request = get(url, { ...tls, agent: false, signal }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (part: string) => {
-        text += part;
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(text);
+      text(response).then((body) => {
+        if (response.statusCode === 200) resolve(body);
         else reject(new Error(`${url} answers ${response.statusCode}`));
-      });
+      }, reject);
     });
     request.on('error', reject);
   });
