@@ -58,6 +58,36 @@ export const errorTable = {
     cause: 'The task that was named is none that may be alive.',
     cure: 'The message lists those that may.',
   },
+  NODE_UNKNOWN: {
+    exitCode: 2,
+    cause: 'The node that was named is none of the cluster.',
+    cure: 'The message says which numbers there are.',
+  },
+  SCHEDULER_ABSENT: {
+    exitCode: 3,
+    cause: 'No scheduler works with the state, so that nobody would carry the order out.',
+    cure: 'Start it, or give the `--state-file` or `--store`, and the `--framework-name`, that it runs with.',
+  },
+  ORDER_UNANSWERED: {
+    exitCode: 4,
+    cause: 'The scheduler has the state, and did not answer an order in time.',
+    cure: '`mesos-jupyter status` says what it does. An order that it had not taken was withdrawn.',
+  },
+  ORDER_UNKNOWN: {
+    exitCode: 4,
+    cause: 'The scheduler is of another release, and does not understand the order.',
+    cure: "Give the order with the scheduler's own release.",
+  },
+  HAND_OVER_REFUSED: {
+    exitCode: 4,
+    cause: 'Jupyter cannot go to another node, or to that one; it stays where it is.',
+    cure: 'The message says what stands in the way: a node has to be ready, and to see the shared volume. The scheduler has to reach the nodes for it.',
+  },
+  HAND_OVER_UNFINISHED: {
+    exitCode: 4,
+    cause: 'A hand-over was begun, and Jupyter did not answer at another node in time.',
+    cure: 'The nodes finish it, or bring Jupyter back where it was, by themselves: look again with `mesos-jupyter status`.',
+  },
   STATE_UNWRITABLE: {
     exitCode: 3,
     cause: 'The state file cannot be written.',

@@ -4,6 +4,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { checkCommand, checkFlags } from './commands/check.js';
 import { confirmDeadCommand } from './commands/confirm-dead.js';
+import { handOverCommand, handOverFlags } from './commands/hand-over.js';
 import { hostCommand, hostCommandNames, hostFlags } from './commands/host.js';
 import { localCommand, localFlags } from './commands/local.js';
 import { runCommand } from './commands/run.js';
@@ -14,10 +15,19 @@ import { settingNames } from './config/settings.js';
 import { CodedError, messageOf } from './errors.js';
 import { packageVersion } from './local/package.js';
 
-const commandNames = ['local', 'check', 'run', 'status', 'teardown', 'confirm-dead', 'host'] as const;
+const commandNames = [
+  'local',
+  'check',
+  'run',
+  'status',
+  'teardown',
+  'hand-over',
+  'confirm-dead',
+  'host',
+] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
-  ...Object.keys({ ...localFlags, ...checkFlags, ...hostFlags }).map((name) => `--${name}`),
+  ...Object.keys({ ...localFlags, ...checkFlags, ...hostFlags, ...handOverFlags }).map((name) => `--${name}`),
   '--config',
   '--dry-run',
   '--url',
@@ -40,6 +50,7 @@ async function main(args: readonly string[]): Promise<void> {
     .command(runCommand)
     .command(statusCommand)
     .command(teardownCommand)
+    .command(handOverCommand)
     .command(confirmDeadCommand)
     .command(hostCommand)
     .demandCommand(

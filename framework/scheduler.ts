@@ -15,6 +15,7 @@ import { type ClusterView, type ToldMember, viewOf, warningsOf } from './cluster
 import type { Checked } from './config/load.js';
 import type { Settings } from './config/settings.js';
 import { ControlClient } from './control/client.js';
+import { type AskedNode, handOver } from './control/hand-over.js';
 import { Messenger } from './control/messenger.js';
 import { CodedError, type ErrorCode, messageOf } from './errors.js';
 import type { Logger } from './log.js';
@@ -31,6 +32,7 @@ import { askNode, memberTold } from './node-status.js';
 import { runOperatorsCommand } from './operators-command.js';
 import type { SchedulerKey } from './store/key-pair.js';
 import { openStore, type StoreObserver } from './store/open-store.js';
+import type { Order, OrderAnswer } from './store/orders.js';
 import type { Store } from './store/store.js';
 
 export interface Scheduler {
@@ -195,8 +197,10 @@ interface RunningOptions {
 
 /** Between attempts to store: nothing is sent before what it follows from is stored. */
 const storeAgainMs = 1_000;
-/** Between questions to the nodes, and to the store for the operator's word. */
+/** Between questions to the nodes. */
 const askEveryMs = 5_000;
+/** Between looks for the operator's orders: a person waits for the answer. */
+const ordersEveryMs = 1_000;
 /** What the store says once and for all. */
 const forGood: ReadonlySet<ErrorCode> = new Set(['STORE_LOST', 'STATE_CORRUPT', 'STATE_NEWER']);
 
@@ -225,7 +229,9 @@ class RunningScheduler implements Scheduler {
   #hasReadAgain = false;
   #end!: { resolve: () => void; reject: (error: unknown) => void };
   readonly #driving: Promise<void>;
-  readonly #asking: NodeJS.Timeout;
+  /** Orders that were taken up, by id; one whose answer could not be stored is taken up again. */
+  readonly #takenUp = new Set<string>();
+  readonly #everySoOften: readonly NodeJS.Timeout[];
 
   constructor(options: RunningOptions) {
     this.#options = options;
@@ -266,14 +272,19 @@ class RunningScheduler implements Scheduler {
       },
       onCallFailed: () => this.#enqueue({ kind: 'callFailed' }),
       // Rule 12: only who holds the store's lock may cut off another's stream.
-      beforeSubscribe: async () => void (await this.#insist(() => options.store.load())),
+      beforeSubscribe: async () => {
+        await this.#insist(() => options.store.load());
+        // What was ordered while no scheduler ran comes before all that Mesos says.
+        if (options.key !== undefined) await this.#readOrders();
+      },
     });
     const { lost } = options.store;
     lost.addEventListener('abort', () => void this.#finish(lost.reason), { once: true });
-    this.#asking = setInterval(() => {
-      void this.#askNodes();
-      void this.#readConfirmations();
-    }, askEveryMs);
+    this.#everySoOften = [
+      setInterval(() => void this.#askNodes(), askEveryMs),
+      // A teardown, which no node agent would know, takes none.
+      ...(options.key === undefined ? [] : [setInterval(() => void this.#readOrders(), ordersEveryMs)]),
+    ];
     this.#driving = this.#driver
       .run(record?.frameworkId)
       .catch(async (error: unknown) => void this.#finish(await this.#reasonBehind(error)));
@@ -318,7 +329,7 @@ class RunningScheduler implements Scheduler {
       this.#ended = true;
       this.#over.abort();
       clearTimeout(this.#timer);
-      clearInterval(this.#asking);
+      for (const timer of this.#everySoOften) clearInterval(timer);
       this.#driver.stop();
       // Not awaited when the work itself ends us.
       void Promise.allSettled([this.#driving, this.#working])
@@ -463,36 +474,93 @@ class RunningScheduler implements Scheduler {
   }
 
   /** Whoever answers makes things known sooner; nothing follows from silence. */
-  async #askNodes(): Promise<void> {
+  async #askNodes(): Promise<readonly AskedNode[]> {
     const { record, nodes } = this.#state;
-    await Promise.all(
-      nodes.map(async ({ phase }, number) => {
+    return Promise.all(
+      nodes.map(async ({ phase }, number): Promise<AskedNode> => {
         const task = record.nodes[number]?.task;
-        if (phase.kind !== 'running' || task === undefined) return;
-        const status = await askNode(record.addresses[number] ?? '');
+        if (phase.kind !== 'running' || task === undefined) return { number };
+        const recipient = { taskId: task.id, address: record.addresses[number] ?? '' };
+        const status = await askNode(recipient.address);
         // Its address may be another container's.
-        if (status?.taskId !== task.id) return;
+        if (status?.taskId !== task.id) return { number, recipient };
         const member = memberTold(status, performance.now());
         if (member !== undefined) this.#told.set(number, member);
-        if (!status.bootId) return;
         const { taskId, bootId, contractVersion } = status;
-        this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion });
+        if (bootId) this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion });
+        return { number, recipient, status };
       }),
     );
   }
 
-  /** A confirmation is forgotten only when what follows from it is stored. */
-  async #readConfirmations(): Promise<void> {
+  async #readOrders(): Promise<void> {
     const { store, logger } = this.#options;
     try {
-      for (const taskId of await store.confirmedDead()) {
-        this.#enqueue({ kind: 'confirmedDead', taskId });
-        await this.#working;
-        if (!this.#ended) await store.forgetConfirmed(taskId);
+      for (const { id, order } of await store.orders()) {
+        if (this.#takenUp.has(id)) continue;
+        this.#takenUp.add(id);
+        // One that takes long holds up no other. What came of it is said once what follows from it is stored.
+        void this.#obey(id, order)
+          .then((answer) => this.#answer(id, answer))
+          .catch((error: unknown) => {
+            this.#takenUp.delete(id);
+            logger.warn(`order ${id} cannot be answered yet: ${messageOf(error)}`);
+          });
       }
     } catch (error) {
-      logger.debug(`the operator's confirmations cannot be read: ${messageOf(error)}`);
+      logger.debug(`the operator's orders cannot be read: ${messageOf(error)}`);
     }
+  }
+
+  async #answer(id: string, answer: OrderAnswer): Promise<void> {
+    if (!this.#ended) await this.#options.store.answerOrder(id, answer);
+  }
+
+  async #obey(id: string, order: Order | undefined): Promise<OrderAnswer> {
+    const { logger } = this.#options;
+    switch (order?.kind) {
+      case undefined:
+        return {
+          kind: 'refused',
+          code: 'ORDER_UNKNOWN',
+          words: 'the scheduler does not understand this order',
+        };
+      case 'confirmDead':
+        this.#enqueue({ kind: 'confirmedDead', taskId: order.taskId });
+        await this.#working;
+        return this.#state.record.nodes.some(({ task }) => task?.id === order.taskId && !task.end)
+          ? { kind: 'refused', code: 'TASK_UNKNOWN', words: `Mesos says that task ${order.taskId} runs` }
+          : { kind: 'done', words: `Task ${order.taskId} counts as dead.` };
+      case 'handOver':
+        try {
+          // Not twice, should this process end over it.
+          await this.#answer(id, { kind: 'underWay' });
+          const words = await this.#handOver(order);
+          logger.info(`hand-over, as the operator wants it: ${words}`);
+          return { kind: 'done', words };
+        } catch (error) {
+          const coded = error instanceof CodedError ? error : undefined;
+          logger.warn(`hand-over, as the operator wants it: ${messageOf(error)}`);
+          return { kind: 'refused', code: coded?.code ?? 'INTERNAL', words: messageOf(error) };
+        }
+    }
+  }
+
+  async #handOver({ to, givenAt, withinS }: Extract<Order, { kind: 'handOver' }>): Promise<string> {
+    const messenger = this.#messenger;
+    if (messenger === undefined) throw new Error('without a key nodes are told nothing');
+    const ageMs = Date.now() - Date.parse(givenAt);
+    if (ageMs > withinS * 1000) {
+      throw new CodedError(
+        'HAND_OVER_REFUSED',
+        `the order is ${Math.round(ageMs / 1000)} s old, by this machine's clock: it came too late`,
+      );
+    }
+    return handOver(to, withinS * 1000, {
+      ask: () => this.#askNodes(),
+      tell: (holder, node) => messenger.handOver(holder, node),
+      signal: this.#over.signal,
+    });
   }
 
   #messengerOf(key: SchedulerKey): Messenger {

@@ -3,14 +3,10 @@ import type { CommandModule } from 'yargs';
 import type { ClusterRecord } from '../cluster/model.js';
 import { addSettingFlags } from '../config/flags.js';
 import { loadSettings } from '../config/load.js';
-import type { SettingName } from '../config/settings.js';
 import { CodedError } from '../errors.js';
-import { openConfirmations } from '../store/open-store.js';
+import { openOrders } from '../store/open-store.js';
 import type { GlobalFlags } from './global-flags.js';
-import { storeSettings } from './store-settings.js';
-
-/** What it takes to find the store. */
-const confirmSettings = ['frameworkName', ...storeSettings] as const satisfies readonly SettingName[];
+import { leaveOrder, orderSettings } from './order.js';
 
 interface ConfirmFlags extends GlobalFlags {
   task: string;
@@ -20,21 +16,21 @@ export const confirmDeadCommand: CommandModule<GlobalFlags, ConfirmFlags> = {
   command: 'confirm-dead <task>',
   describe: 'say that the container of a task that Mesos lost is gone for certain',
   builder: (yargs) =>
-    addSettingFlags(yargs, confirmSettings)
+    addSettingFlags(yargs, orderSettings)
       .positional('task', { type: 'string', demandOption: true, describe: 'id of the task' })
       .usage(
-        '$0 confirm-dead TASK [options]\n\nSays that the container of a task is gone for certain, where Mesos cannot prove it: its host burnt, say, or you\nhave looked at it. Nodes then stop waiting for it. Said of a container that lives on, it lets two hold one address.\nThe scheduler may run; it takes note within 5 s.',
+        '$0 confirm-dead TASK [options]\n\nSays that the container of a task is gone for certain, where Mesos cannot prove it: its host burnt, say, or you\nhave looked at it. Nodes then stop waiting for it. Said of a container that lives on, it lets two hold one address.\nThe scheduler need not run: the next one takes note when it starts.',
       )
       .example('$0 confirm-dead node1.4.9f3a --state-file /var/lib/mesos-jupyter/state.json', ''),
   async handler(argv) {
-    const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, confirmSettings);
-    const store = await openConfirmations(settings);
+    const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, orderSettings);
+    const book = await openOrders(settings);
     try {
-      const record = await store.record();
+      const record = await book.record();
       if (record === undefined)
         throw new CodedError(
           'STATE_MISSING',
-          `${store.place} holds no state: give the --state-file or --store, and the --framework-name, of the scheduler`,
+          `${book.place} holds no state: give the --state-file or --store, and the --framework-name, of the scheduler`,
         );
       const doubtful = doubtfulTasks(record);
       if (!doubtful.includes(argv.task)) {
@@ -43,11 +39,11 @@ export const confirmDeadCommand: CommandModule<GlobalFlags, ConfirmFlags> = {
           `"${argv.task}" is no task that may live on: ${doubtful.length === 0 ? 'there is none' : `those are ${doubtful.join(', ')}`}`,
         );
       }
-      await store.confirmDead(argv.task);
+      const words = await leaveOrder(book, { kind: 'confirmDead', taskId: argv.task });
+      process.stdout.write(`${words ?? `Task ${argv.task} counts as dead as soon as a scheduler runs.`}\n`);
     } finally {
-      store.close();
+      book.close();
     }
-    process.stdout.write(`Task ${argv.task} counts as dead as soon as the scheduler has read it.\n`);
   },
 };
 

@@ -11,6 +11,7 @@ import { localFlagSettings, localSettings } from '../local/local-settings.js';
 import { createLogger } from '../log.js';
 import type { GlobalFlags } from './global-flags.js';
 import { onStopSignals } from './signals.js';
+import { wholeNumber } from './whole-number.js';
 
 const group = 'This machine:';
 
@@ -161,15 +162,4 @@ async function untilStopped(
     process.off('uncaughtException', onDefect);
   }
   if (defect !== undefined) throw defect;
-}
-
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least || value > most) {
-    throw new CodedError(
-      'CONFIG_INVALID',
-      `--${flag} "${text}" is not a whole number from ${least} to ${most}`,
-    );
-  }
-  return value;
 }

@@ -46,6 +46,18 @@ export class Messenger {
     this.#greeting.delete(address);
   }
 
+  /**
+   * An operator's order, told once.
+   * @throws when no answer comes
+   */
+  async handOver({ taskId, address }: Recipient, to: number | undefined): Promise<Answer> {
+    const { client, onCaShown } = this.#options;
+    const call: ControlCall = { call: 'handOver', taskId, ...(to === undefined ? {} : { to }) };
+    const answer = await client.call(address, call, this.#options.ca());
+    if (answer.ca !== undefined) onCaShown(answer.ca);
+    return answer;
+  }
+
   /** Never rejects. */
   async #send(address: string, call: ControlCall, waitsMs: readonly number[]): Promise<void> {
     const { client, logger, signal } = this.#options;

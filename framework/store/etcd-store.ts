@@ -8,8 +8,9 @@ import type { Logger } from '../log.js';
 import { answered, connectEtcd, type EtcdAccess } from './etcd-client.js';
 import { EtcdLock } from './etcd-lock.js';
 import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
+import { answersKeptS, type GivenOrder, type OrderAnswer, readAnswer, readOrder } from './orders.js';
 import { readRecord, writeRecord } from './record-format.js';
-import type { Confirmations, Store, StoreView } from './store.js';
+import type { OrderBook, Store, StoreView } from './store.js';
 
 /** An etcd, and which of its keys. */
 export interface EtcdPlace extends EtcdAccess {
@@ -106,26 +107,48 @@ export async function inspectEtcdStore(place: EtcdPlace): Promise<StoreView> {
   }
 }
 
-/** For the operator, beside whoever has the lock: a confirmation is a key of its own. */
-export function openEtcdConfirmations(options: EtcdPlace): Confirmations {
-  const { prefix } = options;
+/** For the operator, beside whoever has the lock: an order is a key of its own, and so is its answer. */
+export function openEtcdOrders(options: EtcdPlace): OrderBook {
   const place = nameOf(options);
   const client = connectEtcd(options);
+  const at = (name: string) => `${options.prefix}/${name}`;
+  const read = (name: string) => answered(place, () => client.get(at(name)).string());
   return {
     place,
     record: async () => {
-      const text = await answered(place, () => client.get(`${prefix}/record`).string());
+      const text = await read('record');
       return text === null ? undefined : readRecord(text, `${place}/record`);
     },
-    confirmDead: async (taskId) => {
-      await answered(place, () => client.put(`${prefix}/${confirmed}${taskId}`).value('').exec());
+    holder: async () => (await read('lock')) ?? undefined,
+    give: async (id, order) => {
+      await answered(place, () =>
+        client
+          .put(at(orders + id))
+          .value(JSON.stringify(order))
+          .exec(),
+      );
+    },
+    answerTo: async (id) => {
+      const text = await read(answers + id);
+      return text === null ? undefined : readAnswer(text);
+    },
+    withdraw: async (id) => {
+      for (const name of [orders, answers]) {
+        await answered(place, () =>
+          client
+            .delete()
+            .key(at(name + id))
+            .exec(),
+        );
+      }
     },
     close: () => client.close(),
   };
 }
 
-/** What the keys of confirmations begin with, after the prefix. */
-const confirmed = 'confirmed-dead/';
+/** What the keys of orders and of their answers begin with, after the prefix. */
+const orders = 'orders/';
+const answers = 'answers/';
 
 class EtcdStore implements Store {
   readonly place: string;
@@ -160,16 +183,29 @@ class EtcdStore implements Store {
     return readKey(pem, `${this.place}/key`);
   }
 
-  async confirmedDead(): Promise<readonly string[]> {
-    const from = `${this.#prefix}/${confirmed}`;
-    const keys = await answered(this.place, () => this.#client.getAll().prefix(from).keys());
-    return keys.map((key) => key.slice(from.length));
+  /** etcd lists keys in order, and so the orders by their ids. */
+  async orders(): Promise<readonly GivenOrder[]> {
+    const from = `${this.#prefix}/${orders}`;
+    const found = await answered(this.place, () => this.#client.getAll().prefix(from).strings());
+    return Object.entries(found).map(([key, text]) => readOrder(key.slice(from.length), text));
   }
 
-  async forgetConfirmed(taskId: string): Promise<void> {
-    await answered(this.place, () =>
-      this.#client.delete().key(`${this.#prefix}/${confirmed}${taskId}`).exec(),
+  async answerOrder(id: string, answer: OrderAnswer): Promise<void> {
+    this.#refuseLost();
+    const { ID: lease } = await answered(this.place, () =>
+      this.#client.leaseClient.leaseGrant({ TTL: answersKeptS }),
     );
+    const value = Buffer.from(JSON.stringify(answer));
+    const { succeeded } = await answered(this.place, () =>
+      this.#client.kv.txn({
+        compare: [this.#lock.isHeld],
+        success: [
+          { request_put: { key: this.#key(answers + id), value, lease } },
+          { request_delete_range: { key: this.#key(orders + id) } },
+        ],
+      }),
+    );
+    if (!succeeded) throw this.#lock.lose();
   }
 
   async close(): Promise<void> {

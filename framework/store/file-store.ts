@@ -1,12 +1,21 @@
 /** The store for one machine: a JSON file, replaced whole, with a lock that the kernel lets go of when the process ends. */
 import { spawnSync } from 'node:child_process';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chown, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ClusterRecord } from '../cluster/model.js';
 import { CodedError, messageOf } from '../errors.js';
 import { newKeyPem, readKey, type SchedulerKey } from './key-pair.js';
+import { holderOfFileLock } from './lock-holder.js';
+import {
+  answersKeptS,
+  type GivenOrder,
+  isOrderId,
+  type OrderAnswer,
+  readAnswer,
+  readOrder,
+} from './orders.js';
 import { readRecord, writeRecord } from './record-format.js';
-import type { Confirmations, Store } from './store.js';
+import type { OrderBook, Store } from './store.js';
 
 /**
  * Opens the store at `path`, making its directory where there is none.
@@ -31,20 +40,36 @@ export async function openFileStore(path: string): Promise<Store> {
   }
 }
 
-/** For the operator, beside whoever has the lock: a confirmation is a file of its own, named as the task. */
-export function openFileConfirmations(path: string): Confirmations {
-  const directory = confirmationsOf(path);
+/** For the operator, beside whoever has the lock: an order is a file of its own, and so is its answer. */
+export function openFileOrders(path: string): OrderBook {
+  const directory = ordersOf(path);
   return {
     place: path,
     record: () => readKept(path),
-    confirmDead: (taskId) =>
+    holder: () => holderOfFileLock(`${path}.lock`),
+    give: (id, order) =>
       unwritable(path, async () => {
         await makeDirectory(directory);
-        await writeAside(join(directory, taskId), '');
-        await fsyncDirectory(directory);
+        await likeItsParent(directory);
+        await place(join(directory, id), JSON.stringify(order), likeItsParent);
+      }),
+    answerTo: async (id) => {
+      const text = await readText(join(directory, answerOf(id)));
+      return text === undefined ? undefined : readAnswer(text);
+    },
+    withdraw: (id) =>
+      unwritable(path, async () => {
+        for (const name of [id, answerOf(id)]) await rm(join(directory, name), { force: true });
       }),
     close: () => {},
   };
+}
+
+/** Root gives orders to a scheduler that runs as a user of its own, which has to remove them. */
+async function likeItsParent(path: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = await stat(dirname(path));
+  await chown(path, uid, gid);
 }
 
 class FileStore implements Store {
@@ -84,20 +109,31 @@ class FileStore implements Store {
     return readKey(pem, path);
   }
 
-  async confirmedDead(): Promise<readonly string[]> {
-    try {
-      return await readdir(confirmationsOf(this.#path));
-    } catch (error) {
+  async orders(): Promise<readonly GivenOrder[]> {
+    const directory = ordersOf(this.#path);
+    const names = await readdir(directory).catch((error: unknown) => {
       if (isMissing(error)) return [];
-      throw new CodedError(
-        'STATE_UNWRITABLE',
-        `cannot read ${confirmationsOf(this.#path)}: ${messageOf(error)}`,
-      );
+      throw new CodedError('STATE_UNWRITABLE', `cannot read ${directory}: ${messageOf(error)}`);
+    });
+    const given: GivenOrder[] = [];
+    for (const name of names.sort()) {
+      if (!isOrderId(name)) {
+        await removeIfOld(join(directory, name));
+        continue;
+      }
+      const text = await readText(join(directory, name));
+      // It may have been withdrawn since.
+      if (text !== undefined) given.push(readOrder(name, text));
     }
+    return given;
   }
 
-  async forgetConfirmed(taskId: string): Promise<void> {
-    await unwritable(this.#path, () => rm(join(confirmationsOf(this.#path), taskId), { force: true }));
+  async answerOrder(id: string, answer: OrderAnswer): Promise<void> {
+    const directory = ordersOf(this.#path);
+    await unwritable(this.#path, async () => {
+      await place(join(directory, answerOf(id)), JSON.stringify(answer));
+      await rm(join(directory, id), { force: true });
+    });
   }
 
   async probe(): Promise<void> {
@@ -114,16 +150,31 @@ class FileStore implements Store {
   }
 
   async #replace(path: string, text: string): Promise<void> {
-    await unwritable(path, async () => {
-      await writeAside(asideOf(path), text);
-      await rename(asideOf(path), path);
-      await fsyncDirectory(dirname(path));
-    });
+    await unwritable(path, () => place(path, text));
   }
 }
 
-const confirmationsOf = (path: string): string => `${path}.confirmed-dead`;
+const ordersOf = (path: string): string => `${path}.orders`;
+const answerOf = (id: string): string => `${id}.answer`;
 const asideOf = (path: string): string => `${path}.new`;
+
+/**
+ * Whoever reads it finds all of it, or what was there before; also after a power cut.
+ * @param prepare done to the file before it is there
+ */
+async function place(path: string, text: string, prepare?: (aside: string) => Promise<void>): Promise<void> {
+  await writeAside(asideOf(path), text);
+  await prepare?.(asideOf(path));
+  await rename(asideOf(path), path);
+  await fsyncDirectory(dirname(path));
+}
+
+/** An answer that nobody took, since whoever gave the order has ended. */
+async function removeIfOld(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats !== undefined && Date.now() - stats.mtimeMs > answersKeptS * 1000)
+    await rm(path, { force: true });
+}
 
 async function writeAside(path: string, text: string): Promise<void> {
   const file = await open(path, 'w', 0o600);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CodedError, messageOf } from '../errors.js';
+import { holderOfFileLock } from './lock-holder.js';
 import { etcdPlaceOf, type StoreSettings } from './open-store.js';
 import { readRecord } from './record-format.js';
 import type { StoreView } from './store.js';
@@ -24,7 +25,7 @@ async function inspectFile(path: string): Promise<StoreView> {
   return {
     place: path,
     record: text === undefined ? undefined : readRecord(text, path),
-    holder: await holderOf(`${path}.lock`),
+    holder: await holderOfFileLock(`${path}.lock`),
   };
 }
 
@@ -46,18 +47,4 @@ async function refuseUnwritable(path: string): Promise<void> {
       throw new CodedError('STATE_UNWRITABLE', `cannot write ${path}: ${messageOf(error)}`);
     }
   }
-}
-
-/**
- * The kernel's list of locks tells without taking one, which would turn a scheduler away that starts just then. Inode numbers
- * alone are compared: what the list calls the device is not what `stat` says of an overlay.
- */
-async function holderOf(lockFile: string): Promise<string | undefined> {
-  const stats = await stat(lockFile).catch(() => undefined);
-  if (stats === undefined) return undefined;
-  const locks = await readFile('/proc/locks', 'utf8').catch(() => '');
-  const isHeld = locks.split('\n').some((line) => /\bFLOCK\b/.test(line) && line.includes(`:${stats.ino} `));
-  if (!isHeld) return undefined;
-  const pid = (await readFile(lockFile, 'utf8').catch(() => '')).trim();
-  return `process ${pid === '' ? 'unknown' : pid}`;
 }

@@ -5,9 +5,9 @@ import { parseStoreUrl } from '../config/store-url.js';
 import type { Logger } from '../log.js';
 import type { EtcdAccess } from './etcd-client.js';
 import type { EtcdPlace } from './etcd-store.js';
-import { openFileConfirmations, openFileStore } from './file-store.js';
+import { openFileOrders, openFileStore } from './file-store.js';
 import { type PendingOperations, watched } from './pending.js';
-import type { Confirmations, Store } from './store.js';
+import type { OrderBook, Store } from './store.js';
 
 type EtcdSettings =
   | 'store'
@@ -74,10 +74,10 @@ async function open(settings: StoreSettings, options: OpenOptions): Promise<Stor
 }
 
 /** For what an operator does to the store while a scheduler has it. @throws CodedError as openStore */
-export async function openConfirmations(settings: StoreSettings): Promise<Confirmations> {
-  if (settings.store === undefined) return openFileConfirmations(settings.stateFile);
-  const { openEtcdConfirmations } = await import('./etcd-store.js');
-  return openEtcdConfirmations(etcdPlaceOf(settings, settings.store));
+export async function openOrders(settings: StoreSettings): Promise<OrderBook> {
+  if (settings.store === undefined) return openFileOrders(settings.stateFile);
+  const { openEtcdOrders } = await import('./etcd-store.js');
+  return openEtcdOrders(etcdPlaceOf(settings, settings.store));
 }
 
 /** Which etcd, and which keys of it, with what it takes to be let in. */

@@ -31,9 +31,9 @@ export function watched(store: Store, pending: PendingOperations): Store {
     load: () => pending.during(`reading ${store.place}`, () => store.load()),
     save: (record) => pending.during(`writing ${store.place}`, () => store.save(record)),
     keyPair: () => pending.during(`reading ${store.place}`, () => store.keyPair()),
-    confirmedDead: () => pending.during(`reading ${store.place}`, () => store.confirmedDead()),
-    forgetConfirmed: (taskId) =>
-      pending.during(`writing ${store.place}`, () => store.forgetConfirmed(taskId)),
+    orders: () => pending.during(`reading ${store.place}`, () => store.orders()),
+    answerOrder: (id, answer) =>
+      pending.during(`writing ${store.place}`, () => store.answerOrder(id, answer)),
     close: () => store.close(),
   };
 }

@@ -1,6 +1,7 @@
 /** What outlives the scheduler process, and who may write it. */
 import type { ClusterRecord } from '../cluster/model.js';
 import type { SchedulerKey } from './key-pair.js';
+import type { GivenOrder, Order, OrderAnswer } from './orders.js';
 
 /** A place that one scheduler at a time keeps its cluster's record in. It is locked from when it is opened until it is closed. */
 export interface Store {
@@ -23,10 +24,10 @@ export interface Store {
   save(record: ClusterRecord): Promise<void>;
   /** The scheduler's own key pair; made, and stored, when it is asked for the first time ever. */
   keyPair(): Promise<SchedulerKey>;
-  /** Task ids of which the operator has said that their containers are gone, and which were not forgotten since. */
-  confirmedDead(): Promise<readonly string[]>;
-  /** The scheduler has taken note. */
-  forgetConfirmed(taskId: string): Promise<void>;
+  /** The operator's orders that were not answered yet, the earliest first. */
+  orders(): Promise<readonly GivenOrder[]>;
+  /** Puts the answer in the order's place, or in that of an earlier answer. */
+  answerOrder(id: string, answer: OrderAnswer): Promise<void>;
   /** Lets another process have it. Never rejects. */
   close(): Promise<void>;
 }
@@ -42,11 +43,17 @@ export interface StoreView {
 }
 
 /** What the operator may do to a store while a scheduler has its lock. */
-export interface Confirmations {
+export interface OrderBook {
   readonly place: string;
   /** The record as it was stored last. */
   record(): Promise<ClusterRecord | undefined>;
-  /** Notes that the task's container is gone, for the scheduler to read. */
-  confirmDead(taskId: string): Promise<void>;
+  /** Who has the store's lock, in words; undefined where no scheduler works with it. */
+  holder(): Promise<string | undefined>;
+  /** Leaves an order for the scheduler to read. */
+  give(id: string, order: Order): Promise<void>;
+  /** What became of it; undefined as long as nobody has taken it. */
+  answerTo(id: string): Promise<OrderAnswer | undefined>;
+  /** Takes back the order, and its answer. */
+  withdraw(id: string): Promise<void>;
   close(): void;
 }

@@ -68,6 +68,14 @@ export interface MasterState {
   readonly frameworks: readonly MasterFramework[];
 }
 
+/** How a command ended. */
+export interface Outcome {
+  /** Undefined when a signal ended it. */
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** For tests that bring about what only a Mesos of their own lets them. */
 export interface DeploymentOptions {
   /** How many hosts the embedded Mesos has. Default 2. */
@@ -212,6 +220,22 @@ export class Deployment extends ClusterAccess {
       { timeout: 60_000, env: schedulersEnvironment() },
     );
     return stdout;
+  }
+
+  /** Gives an operator's order (`hand-over`, say), and resolves with what came of it. */
+  order(command: string, ...more: string[]): Promise<Outcome> {
+    const args = ['--framework-name', this.frameworkName, '--state-file', this.stateFile];
+    return new Promise((resolve) => {
+      execFile(
+        process.execPath,
+        [program, command, ...args, ...more],
+        { timeout: 120_000, env: schedulersEnvironment() },
+        (error, stdout, stderr) => {
+          const code = error === null ? 0 : error.code;
+          resolve({ status: typeof code === 'number' ? code : undefined, stdout, stderr });
+        },
+      );
+    });
   }
 
   /** What the master says of itself. */

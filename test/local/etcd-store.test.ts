@@ -18,7 +18,8 @@ import { type Logger, silentLogger } from '../../framework/log.js';
 import { type Scheduler, startScheduler, tearDownFramework } from '../../framework/scheduler.js';
 import { type EtcdStoreOptions, openEtcdStore } from '../../framework/store/etcd-store.js';
 import { inspectStore } from '../../framework/store/inspect.js';
-import { openConfirmations, openStore } from '../../framework/store/open-store.js';
+import { openOrders, openStore } from '../../framework/store/open-store.js';
+import { newOrderId, type Order } from '../../framework/store/orders.js';
 import type { Store } from '../../framework/store/store.js';
 import { Containers } from '../soak/containers.js';
 import { CertificateAuthority } from '../support/certificates.js';
@@ -168,17 +169,32 @@ describe('the store in a real etcd', () => {
     assert.equal((await (await open()).keyPair()).fingerprint, key.fingerprint);
   });
 
-  it("keeps the operator's word, given beside the lock, until it is forgotten", async () => {
+  it("keeps the operator's orders, given beside the lock, in their order, until they are answered", async () => {
     const store = await open();
     await store.save(record('a'));
-    const beside = await openConfirmations(settingsOf({ store: `etcd://${etcd.endpoint}${prefix}` }));
+    const beside = await openOrders(settingsOf({ store: `etcd://${etcd.endpoint}${prefix}` }));
     assert.deepEqual(await beside.record(), record('a'));
-    await beside.confirmDead('node0.1.a');
-    assert.deepEqual(await store.confirmedDead(), ['node0.1.a']);
-    await store.forgetConfirmed('node0.1.a');
-    assert.deepEqual(await store.confirmedDead(), []);
-    beside.close();
+    assert.match((await beside.holder()) ?? '', new RegExp(`process ${process.pid}$`));
+    const order: Order = { kind: 'confirmDead', taskId: 'node0.1.a' };
+    const [first, second] = [newOrderId(1_000), newOrderId(2_000)];
+    await beside.give(second, order);
+    await beside.give(first, order);
+    assert.deepEqual(await store.orders(), [
+      { id: first, order },
+      { id: second, order },
+    ]);
+    assert.equal(await beside.answerTo(first), undefined);
+    for (const answer of [{ kind: 'underWay' }, { kind: 'done', words: 'so it is' }] as const) {
+      await store.answerOrder(first, answer);
+      assert.deepEqual(await beside.answerTo(first), answer);
+      assert.deepEqual(await store.orders(), [{ id: second, order }]);
+    }
+    await beside.withdraw(first);
+    await beside.withdraw(second);
+    assert.deepEqual([await store.orders(), await beside.answerTo(first)], [[], undefined]);
     await store.close();
+    assert.equal(await beside.holder(), undefined);
+    beside.close();
   });
 
   it('lets a second scheduler stand by, who says so once, until the first closes', async () => {
@@ -590,13 +606,17 @@ describe('a scheduler with its state in etcd', () => {
   it("takes note of the operator's word about a task", async () => {
     const scheduler = await start();
     const [task = ''] = await running(scheduler);
-    const beside = await openConfirmations(settings());
-    await beside.confirmDead(task);
-    beside.close();
-    await waitFor('its being forgotten', 20_000, async () => {
-      const { count } = await client.getAll().prefix(`${prefix}/confirmed-dead/`).exec();
-      return Number(count) === 0;
+    const beside = await openOrders(settings());
+    const id = newOrderId(Date.now());
+    await beside.give(id, { kind: 'confirmDead', taskId: task });
+    const answer = await waitFor('an answer', 20_000, () => beside.answerTo(id));
+    assert.deepEqual(answer, {
+      kind: 'refused',
+      code: 'TASK_UNKNOWN',
+      words: `Mesos says that task ${task} runs`,
     });
+    beside.close();
+    assert.equal(Number((await client.getAll().prefix(`${prefix}/orders/`).exec()).count), 0);
     assert.ok(lines.some((line) => /confirmed to be dead, but Mesos says that it runs/.test(line)));
     assert.ok((await running(scheduler)).includes(task));
   });

@@ -83,7 +83,25 @@ describe('the command line', { concurrency: 2 }, () => {
     const known = await confirm('node0.1.abc');
     assert.equal(known.status, 0, known.stderr);
     const store = await openFileStore(path);
-    assert.deepEqual(await store.confirmedDead(), ['node0.1.abc']);
+    const [given] = await store.orders();
+    assert.deepEqual(given?.order, { kind: 'confirmDead', taskId: 'node0.1.abc' });
+    await store.close();
+  });
+
+  test('hand-over says that no scheduler runs, and which node numbers are none', async () => {
+    const flag = stateFile('hand-over');
+    const absent = await mesosJupyter(['hand-over', flag]);
+    assert.deepEqual([absent.status, absent.stderr.split(': ')[1]], [3, 'SCHEDULER_ABSENT']);
+    const wrong = await mesosJupyter(['hand-over', '--to=first', flag]);
+    assert.deepEqual([wrong.status, wrong.stderr.split(': ')[1]], [2, 'CONFIG_INVALID']);
+  });
+
+  test('hand-over takes its order back when no scheduler answers it', async () => {
+    const path = join(scratch, 'unanswered.json');
+    const store = await openFileStore(path);
+    const unanswered = await mesosJupyter(['hand-over', `--state-file=${path}`]);
+    assert.deepEqual([unanswered.status, unanswered.stderr.split(': ')[1]], [4, 'ORDER_UNANSWERED']);
+    assert.deepEqual(await store.orders(), []);
     await store.close();
   });
 

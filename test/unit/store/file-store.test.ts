@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fingerprintOf } from '../../../executor-image/certificates.js';
 import { newRecord } from '../../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
-import { openFileConfirmations, openFileStore } from '../../../framework/store/file-store.js';
+import { openFileOrders, openFileStore } from '../../../framework/store/file-store.js';
+import { answersKeptS, newOrderId, type Order } from '../../../framework/store/orders.js';
 
 const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
@@ -106,19 +107,61 @@ describe('the store in a file', () => {
     await second.close();
   });
 
-  it("keeps the operator's word, given beside the lock, until it is forgotten", async () => {
+  it("keeps the operator's orders, given beside the lock, in their order, until they are answered", async () => {
     const store = await openFileStore(path);
-    assert.deepEqual(await store.confirmedDead(), []);
+    assert.deepEqual(await store.orders(), []);
     await store.save(newRecord(addresses, 'abc'));
-    const beside = openFileConfirmations(path);
+    const beside = openFileOrders(path);
     assert.deepEqual(await beside.record(), newRecord(addresses, 'abc'));
-    await beside.confirmDead('node0.1.abc');
-    await beside.confirmDead('node0.1.abc');
-    assert.deepEqual(await store.confirmedDead(), ['node0.1.abc']);
-    await store.forgetConfirmed('node0.1.abc');
-    await store.forgetConfirmed('node0.1.abc');
-    assert.deepEqual(await store.confirmedDead(), []);
+    assert.match((await beside.holder()) ?? '', new RegExp(`^process ${process.pid}$`));
+    const order: Order = { kind: 'confirmDead', taskId: 'node0.1.abc' };
+    const [first, second] = [newOrderId(1_000), newOrderId(2_000)];
+    await beside.give(second, order);
+    await beside.give(first, order);
+    assert.deepEqual(await store.orders(), [
+      { id: first, order },
+      { id: second, order },
+    ]);
+    assert.equal(await beside.answerTo(first), undefined);
+    await store.answerOrder(first, { kind: 'underWay' });
+    assert.deepEqual(await store.orders(), [{ id: second, order }]);
+    assert.deepEqual(await beside.answerTo(first), { kind: 'underWay' });
+    await store.answerOrder(first, { kind: 'done', words: 'so it is' });
+    assert.deepEqual(await beside.answerTo(first), { kind: 'done', words: 'so it is' });
+    await beside.withdraw(first);
+    await beside.withdraw(second);
+    assert.deepEqual([await store.orders(), await beside.answerTo(first)], [[], undefined]);
+    assert.deepEqual(await readdir(`${path}.orders`), []);
     await store.close();
+    assert.equal(await beside.holder(), undefined);
+  });
+
+  it('tells an order that a later release gave, and forgets answers that nobody took', async () => {
+    const store = await openFileStore(path);
+    const id = newOrderId(Date.now());
+    await mkdir(`${path}.orders`);
+    await writeFile(join(`${path}.orders`, id), '{"kind":"somethingNew"}');
+    assert.deepEqual(await store.orders(), [{ id, order: undefined }]);
+    await store.answerOrder(id, { kind: 'done', words: '' });
+    const [name = ''] = await readdir(`${path}.orders`);
+    const longAgo = new Date(Date.now() - answersKeptS * 1000 - 1000);
+    await utimes(join(`${path}.orders`, name), longAgo, longAgo);
+    await store.orders();
+    assert.deepEqual(await readdir(`${path}.orders`), []);
+    await store.close();
+  });
+
+  it("leaves orders to the scheduler's own user, whoever gives them", {
+    skip: process.getuid?.() === 0 ? false : 'only root gives what is its own to others',
+  }, async () => {
+    await (await openFileStore(path)).close();
+    await chown(join(directory, 'deep'), 1234, 1234);
+    const beside = openFileOrders(path);
+    const id = newOrderId(1_000);
+    await beside.give(id, { kind: 'confirmDead', taskId: 'node0.1.abc' });
+    for (const name of [`${path}.orders`, join(`${path}.orders`, id)]) {
+      assert.equal((await stat(name)).uid, 1234);
+    }
   });
 
   it('loads what was saved last', async () => {
