@@ -3,18 +3,45 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type NodeStatus, ports } from '../../executor-image/contract.js';
 import { Deployment } from '../e2e/deployment.js';
-import { docker } from '../support/docker.js';
+import { createTestNetwork, docker, type TestNetwork } from '../support/docker.js';
 import { connectAgain, cutOff } from '../support/packets.js';
 import { waitFor } from '../support/wait.js';
-import { ReportsCluster } from './reports-way.js';
+import { ReportsCluster, reportsLoopS } from './reports-way.js';
 import type { Row } from './table.js';
 
 type Loss = 'kill -9' | 'SIGTERM' | 'host lost';
 const losses: readonly Loss[] = ['kill -9', 'SIGTERM', 'host lost'];
 
+/** A loss of ours, with what the medians should not be above, in seconds. */
+interface Scenario {
+  readonly name: string;
+  readonly loss: Loss;
+  readonly answerAim: number;
+  readonly hostsAim?: number;
+}
+
+/** Those that one cluster goes through, and with which settings. */
+const series: readonly { readonly flags: readonly string[]; readonly scenarios: readonly Scenario[] }[] = [
+  {
+    flags: [],
+    scenarios: [
+      { name: 'kill -9, warm', loss: 'kill -9', answerAim: 2, hostsAim: 2 },
+      { name: 'SIGTERM', loss: 'SIGTERM', answerAim: 1.5 },
+      { name: 'host lost', loss: 'host lost', answerAim: 8 },
+    ],
+  },
+  {
+    flags: ['--warm-standby', 'off'],
+    scenarios: [{ name: 'kill -9, cold', loss: 'kill -9', answerAim: 3, hostsAim: 2 }],
+  },
+];
+const firstStartAim = 6;
+
 const lookEveryMs = 20;
 /** The report's way takes up to its TTL and its loop. */
 const mostMs = 180_000;
+/** The report's clusters do next to nothing but wait: so many of them side by side leave the machine idle. */
+const reportsAtOnce = 15;
 
 /** Whether Jupyter serves there, to whoever asks. */
 async function answers(address: string): Promise<boolean> {
@@ -36,6 +63,10 @@ async function firstToAnswer(addresses: readonly string[]): Promise<string> {
   });
 }
 
+/** Whether a text of /etc/hosts has a line of the address. */
+const lists = (text: string, address: string): boolean =>
+  text.split('\n').some((line) => line.split(/\s/)[0] === address);
+
 /** Brings the loss about; resolves with what undoes it, where that can be done. */
 async function lose(container: string, loss: Loss): Promise<() => Promise<void>> {
   switch (loss) {
@@ -52,8 +83,10 @@ async function lose(container: string, loss: Loss): Promise<() => Promise<void>>
   }
 }
 
-/** Milliseconds from a loss to what follows from it; NaN for what was not seen in between. */
+/** Milliseconds from a loss to what follows from it, as it was seen first from outside. */
 interface Times {
+  /** A survivor was told by the scheduler, has no leader any more, or has another. */
+  noticed: number;
   /** Another node's etcd leads. */
   elected: number;
   /** The notebook key is another's. */
@@ -63,6 +96,14 @@ interface Times {
   /** /etc/hosts of all survivors lists neither the lost node nor an old holder. */
   hosts: number;
 }
+
+const notSeen = (): Times => ({
+  noticed: Number.NaN,
+  elected: Number.NaN,
+  taken: Number.NaN,
+  answered: Number.NaN,
+  hosts: Number.NaN,
+});
 
 async function ask(address: string): Promise<NodeStatus | undefined> {
   try {
@@ -83,8 +124,11 @@ async function measureLoss(cluster: Deployment, loss: Loss): Promise<Times> {
   );
   const before = cluster.address(leader);
   const holderBefore = (await cluster.status(leader)).taskId;
+  const callsBefore = await Promise.all(
+    survivors.map(async (node) => (await cluster.status(node)).control.taken),
+  );
   const container = cluster.container(leader);
-  const times: Times = { elected: Number.NaN, taken: Number.NaN, answered: Number.NaN, hosts: Number.NaN };
+  const times = notSeen();
   const started = performance.now();
   const note = (what: keyof Times): void => {
     if (Number.isNaN(times[what])) times[what] = performance.now() - started;
@@ -95,12 +139,14 @@ async function measureLoss(cluster: Deployment, loss: Loss): Promise<Times> {
     (async () => {
       while (Number.isNaN(times.answered) || Number.isNaN(times.hosts)) {
         const statuses = await Promise.all(survivors.map((node) => ask(cluster.address(node))));
-        if (statuses.some((status) => status?.etcd.role === 'leader')) note('elected');
+        const isTold = statuses.some((status, at) => (status?.control.taken ?? 0) > (callsBefore[at] ?? 0));
+        const roles = statuses.map((status) => status?.etcd.role);
+        if (isTold || roles.includes('none') || roles.includes('leader')) note('noticed');
+        if (roles.includes('leader')) note('elected');
         const holder = statuses.map((status) => status?.notebook.holderTaskId).find(Boolean);
         if (holder !== undefined && holder !== holderBefore) note('taken');
         const texts = hostsFiles.map((file) => readFileSync(file, 'utf8'));
-        const isListed = (text: string) => new RegExp(`^${before.replaceAll('.', '\\.')}\\s`, 'm').test(text);
-        if (texts.every((text) => !isListed(text) && /\bnotebook$/m.test(text))) note('hosts');
+        if (texts.every((text) => !lists(text, before) && /\bnotebook$/m.test(text))) note('hosts');
         if (performance.now() - started > mostMs) throw new Error(`${loss}: ${JSON.stringify(times)}`);
         await delay(lookEveryMs);
       }
@@ -108,6 +154,30 @@ async function measureLoss(cluster: Deployment, loss: Loss): Promise<Times> {
   ]);
   await undo().catch(() => {});
   return times;
+}
+
+/** Where the time until Jupyter's answer went. What was seen out of order took no time of its own. */
+const phases = {
+  detection: 'a survivor notices',
+  election: 'another etcd leads',
+  lease: "the key is another's",
+  "Jupyter's start": 'Jupyter answers',
+} as const;
+type Phase = keyof typeof phases;
+
+function phasesOf({ noticed, elected, taken, answered }: Times): Readonly<Record<Phase, number>> {
+  let sinceMs = 0;
+  const upTo = (atMs: number): number => {
+    const ms = Math.max(0, Math.min(atMs, answered) - sinceMs);
+    sinceMs += ms;
+    return ms;
+  };
+  return {
+    detection: upTo(noticed),
+    election: upTo(elected),
+    lease: upTo(taken),
+    "Jupyter's start": upTo(answered),
+  };
 }
 
 /** Milliseconds from the last container's start to an answer of Jupyter. */
@@ -129,9 +199,20 @@ async function measureFirstStart(): Promise<number> {
 const startOf = async (container: string): Promise<number> =>
   Date.parse(await docker('inspect', '-f', '{{.State.StartedAt}}', container));
 
-/** Its etcd takes nobody back, so that each loss needs a cluster of its own. */
-async function measureReport(loss: Loss): Promise<{ first: number; answered: number; hosts: number }> {
-  const cluster = await ReportsCluster.create();
+/** Milliseconds, of the report's way. */
+interface ReportsTimes {
+  /** From the last container's start to an answer of Jupyter. */
+  readonly first: number;
+  /** From the loss. */
+  readonly answered: number;
+  readonly hosts: number;
+}
+
+/**
+ * Its etcd takes nobody back, so that each loss needs a cluster of its own.
+ * @param turn at which part of a turn of its loop the loss comes, from 0 to 1: how long it takes depends on that most of all
+ */
+async function measureReport(cluster: ReportsCluster, loss: Loss, turn: number): Promise<ReportsTimes> {
   try {
     await cluster.start();
     const started = Math.max(
@@ -141,17 +222,19 @@ async function measureReport(loss: Loss): Promise<{ first: number; answered: num
     const first = Date.now() - started;
     const lost = cluster.addresses.indexOf(leader);
     const survivors = cluster.addresses.filter((address) => address !== leader);
-    // All are listed: hosts files have something to lose.
-    await waitFor('all in /etc/hosts', mostMs, async () =>
-      (await hostsOf(cluster, survivors)).every((text) => text.includes(leader)),
+    const hostsFiles = await Promise.all(
+      survivors.map((address) => cluster.hostsFile(cluster.addresses.indexOf(address))),
     );
+    const listing = () => hostsFiles.filter((file) => lists(readFileSync(file, 'utf8'), leader));
+    // All list it: hosts files have something to lose.
+    await waitFor('all in /etc/hosts', mostMs, () => listing().length === survivors.length);
+    await delay(turn * reportsLoopS * 1000);
     const began = performance.now();
+    const since = () => performance.now() - began;
     await lose(cluster.container(lost), loss);
     const [answered, hosts] = await Promise.all([
-      firstToAnswer(survivors).then(() => performance.now() - began),
-      waitFor('hosts without it', mostMs, async () =>
-        (await hostsOf(cluster, survivors)).every((text) => !text.includes(leader)),
-      ).then(() => performance.now() - began),
+      firstToAnswer(survivors).then(since),
+      waitFor('hosts without it', mostMs, () => listing().length === 0).then(since),
     ]);
     return { first, answered, hosts };
   } finally {
@@ -159,82 +242,113 @@ async function measureReport(loss: Loss): Promise<{ first: number; answered: num
   }
 }
 
-const hostsOf = (cluster: ReportsCluster, addresses: readonly string[]): Promise<string[]> =>
-  Promise.all(addresses.map((address) => cluster.hosts(cluster.addresses.indexOf(address))));
-
 /** For whoever waits. */
 const inSeconds = (times: object): string =>
   Object.entries(times)
     .map(([what, ms]) => `${what} ${(Number(ms) / 1000).toFixed(2)} s`)
     .join(', ');
 
-/** The report's way takes minutes a run, and says the same each time. */
-const mostReportsRounds = 3;
-
-/** @param rounds runs of each; the report's clusters, which mostly sleep, run three at a time */
-export async function benchFailover(rounds: number): Promise<Row[]> {
-  const rows: Row[] = [];
-  const add = (name: string, samples: readonly number[], note?: string): void => {
-    const seen = samples.filter((sample) => !Number.isNaN(sample)).map((sample) => sample / 1000);
-    if (seen.length > 0) rows.push({ name, unit: 's', samples: seen, ...(note !== undefined && { note }) });
+/** Runs of each loss, in the order of their ends; begun apart, so that what they do in their turns does not coincide. */
+async function measureReports(rounds: number): Promise<ReadonlyMap<Loss, readonly ReportsTimes[]>> {
+  const results = new Map<Loss, ReportsTimes[]>(losses.map((loss) => [loss, []]));
+  const jobs = losses.flatMap((loss) =>
+    Array.from({ length: rounds }, (_, round) => ({ loss, turn: (round + 0.5) / rounds })),
+  );
+  const network: TestNetwork = await createTestNetwork('mj-reports');
+  const work = async (place: number): Promise<void> => {
+    await delay((place / reportsAtOnce) * reportsLoopS * 1000);
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const { loss, turn } = job;
+      const times = await measureReport(ReportsCluster.on(network, 10 + 3 * place), loss, turn);
+      console.error(`report's way, ${loss}: ${inSeconds(times)}`);
+      results.get(loss)?.push(times);
+    }
   };
+  try {
+    await Promise.all(Array.from({ length: reportsAtOnce }, (_, place) => work(place)));
+  } finally {
+    await network.remove();
+  }
+  return results;
+}
+
+/** Runs of one scenario after another, in one cluster. */
+async function measureScenarios(
+  scenarios: readonly Scenario[],
+  flags: readonly string[],
+  rounds: number,
+): Promise<readonly { readonly scenario: Scenario; readonly all: readonly Times[] }[]> {
   const cluster = await Deployment.create(3, { hostCount: 3 });
   try {
     // Losses come so soon after one another that a node would be relaunched later and later.
-    cluster.startScheduler('--backoff-max-s', '1');
-    for (const loss of losses) {
+    cluster.startScheduler('--backoff-max-s', '1', ...flags);
+    const results = [];
+    for (const scenario of scenarios) {
       const all: Times[] = [];
       for (let round = 0; round < rounds; round++) {
-        const times = await measureLoss(cluster, loss);
-        console.error(`${loss} ${round + 1}: ${inSeconds(times)}`);
+        const times = await measureLoss(cluster, scenario.loss);
+        console.error(`${scenario.name} ${round + 1}: ${inSeconds(times)}`);
         all.push(times);
       }
-      add(
-        `${loss}: another etcd leads`,
-        all.map(({ elected }) => elected),
-      );
-      add(
-        `${loss}: the key is another's`,
-        all.map(({ taken }) => taken),
-      );
-      add(
-        `${loss}: Jupyter answers elsewhere`,
-        all.map(({ answered }) => answered),
-      );
-      add(
-        `${loss}: /etc/hosts right on survivors`,
-        all.map(({ hosts }) => hosts),
-      );
+      results.push({ scenario, all });
     }
+    return results;
   } finally {
     await cluster.remove();
   }
+}
+
+/**
+ * Ours first, alone; then the report's way, many clusters at a time.
+ * @param rounds runs of each scenario, ours and the report's
+ */
+export async function benchFailover(rounds: number): Promise<Row[]> {
+  const ours = [];
+  for (const { scenarios, flags } of series) ours.push(...(await measureScenarios(scenarios, flags, rounds)));
   const firstStarts: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    firstStarts.push(await measureFirstStart());
-    console.error(`first start ${round + 1}: ${inSeconds({ answered: firstStarts.at(-1) })}`);
+    const answered = await measureFirstStart();
+    console.error(`first start ${round + 1}: ${inSeconds({ answered })}`);
+    firstStarts.push(answered);
   }
-  add('first start: containers started to an answer', firstStarts);
+  const reports = await measureReports(rounds);
 
-  const firsts: number[] = [];
-  for (const loss of losses) {
-    const all: { first: number; answered: number; hosts: number }[] = [];
-    const batch = Array.from({ length: Math.min(rounds, mostReportsRounds) }, () => loss);
-    while (batch.length > 0) {
-      const some = await Promise.all(batch.splice(0, 3).map(measureReport));
-      for (const times of some) console.error(`report's way, ${loss}: ${inSeconds(times)}`);
-      all.push(...some);
-    }
-    firsts.push(...all.map(({ first }) => first));
-    add(
-      `report's way, ${loss}: Jupyter answers elsewhere`,
-      all.map(({ answered }) => answered),
-    );
-    add(
-      `report's way, ${loss}: /etc/hosts right on survivors`,
-      all.map(({ hosts }) => hosts),
-    );
-  }
-  add("report's way, first start: containers started to an answer", firsts);
-  return rows;
+  const inS = (samples: readonly number[]): number[] => samples.map((ms) => ms / 1000);
+  const rows = ours.flatMap(({ scenario: { name, loss, answerAim, hostsAim }, all }): Row[] => {
+    const beside = reports.get(loss) ?? [];
+    return [
+      {
+        name: `${name}: Jupyter answers elsewhere`,
+        unit: 's',
+        samples: inS(all.map(({ answered }) => answered)),
+        aim: answerAim,
+        reportsSamples: inS(beside.map(({ answered }) => answered)),
+      },
+      ...Object.entries(phases).map(
+        ([phase, until]): Row => ({
+          name: `… of which ${phase}`,
+          unit: 's',
+          samples: inS(all.map((times) => phasesOf(times)[phase as Phase])),
+          note: `until ${until}`,
+        }),
+      ),
+      {
+        name: `${name}: /etc/hosts right on survivors`,
+        unit: 's',
+        samples: inS(all.map(({ hosts }) => hosts)),
+        ...(hostsAim !== undefined && { aim: hostsAim }),
+        reportsSamples: inS(beside.map(({ hosts }) => hosts)),
+      },
+    ];
+  });
+  return [
+    ...rows,
+    {
+      name: 'first start: containers started to an answer',
+      unit: 's',
+      samples: inS(firstStarts),
+      aim: firstStartAim,
+      reportsSamples: inS([...reports.values()].flat().map(({ first }) => first)),
+    },
+  ];
 }

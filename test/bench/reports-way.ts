@@ -3,7 +3,6 @@
  * container starts etcd as one of a new cluster, says every 40 s that it lives (for 60 s), writes /etc/hosts from who does, and starts
  * Jupyter when its etcd leads.
  */
-import { readFileSync } from 'node:fs';
 import { ports } from '../../executor-image/contract.js';
 import {
   createTestNetwork,
@@ -15,7 +14,13 @@ import {
   uniqueName,
 } from '../support/docker.js';
 
-/** $1 the own address, then those of all. */
+/** How long a turn of its loop takes, but for what is done in it. */
+export const reportsLoopS = 40;
+
+/**
+ * $1 the own address, then those of all. The report's etcdctl spoke etcd's v2 API and gave up at once where nothing listens, as at a
+ * container's start; today's would wait. Hence the look at the port.
+ */
 const loop = `
 me=$1; shift
 unset ETCDCTL_ENDPOINTS ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY
@@ -24,6 +29,10 @@ etcd --name "$me" --data-dir /tmp/etcd --initial-cluster "\${members%,}" --initi
   --listen-peer-urls http://0.0.0.0:2380 --initial-advertise-peer-urls "http://$me:2380" \\
   --listen-client-urls http://0.0.0.0:2379 --advertise-client-urls "http://$me:2379" --log-level error &
 while :; do
+  if ! (: < /dev/tcp/127.0.0.1/2379) 2> /dev/null; then
+    sleep ${reportsLoopS}
+    continue
+  fi
   lease=$(etcdctl lease grant 60 | awk '{ print $2 }')
   etcdctl put --lease="$lease" "alive/$me" yes
   {
@@ -37,7 +46,7 @@ while :; do
       --ServerApp.base_url=/notebook/ --IdentityProvider.token=report > /tmp/jupyter.log 2>&1 &
     jupyter=$!
   fi
-  sleep 40
+  sleep ${reportsLoopS}
 done
 `;
 
@@ -46,14 +55,24 @@ export class ReportsCluster {
   readonly #network: TestNetwork;
   readonly #names: readonly string[];
 
-  private constructor(network: TestNetwork, size: number) {
+  private constructor(
+    network: TestNetwork,
+    firstHost: number,
+    size: number,
+    readonly ownsNetwork: boolean,
+  ) {
     this.#network = network;
-    this.addresses = Array.from({ length: size }, (_, node) => network.address(10 + node));
+    this.addresses = Array.from({ length: size }, (_, node) => network.address(firstHost + node));
     this.#names = this.addresses.map((_, node) => uniqueName(`mj-report-${node}`));
   }
 
   static async create(size = 3): Promise<ReportsCluster> {
-    return new ReportsCluster(await createTestNetwork('mj-report'), size);
+    return new ReportsCluster(await createTestNetwork('mj-report'), 10, size, true);
+  }
+
+  /** One of several in a network that outlives it, at the addresses from number `firstHost` on. */
+  static on(network: TestNetwork, firstHost: number, size = 3): ReportsCluster {
+    return new ReportsCluster(network, firstHost, size, false);
   }
 
   async start(): Promise<void> {
@@ -76,13 +95,13 @@ export class ReportsCluster {
     return this.#names[node] ?? '';
   }
 
-  /** The text of a node's /etc/hosts, read where Docker keeps it. */
-  async hosts(node: number): Promise<string> {
-    return readFileSync(await docker('inspect', '-f', '{{.HostsPath}}', this.container(node)), 'utf8');
+  /** Where Docker keeps a node's /etc/hosts. */
+  hostsFile(node: number): Promise<string> {
+    return docker('inspect', '-f', '{{.HostsPath}}', this.container(node));
   }
 
   async remove(): Promise<void> {
     await Promise.all(this.#names.map(removeContainer));
-    await this.#network.remove();
+    if (this.ownsNetwork) await this.#network.remove();
   }
 }

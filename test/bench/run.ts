@@ -27,7 +27,7 @@ const benches: Readonly<Record<string, (rounds: number) => Promise<Row[]> | Row[
     return benchFailover(rounds);
   },
 };
-/** Half an hour and more: run only when asked for. */
+/** 25 minutes: run only when asked for. */
 const long: readonly string[] = ['failover'];
 
 const { values, positionals } = parseArgs({
