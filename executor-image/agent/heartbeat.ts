@@ -9,6 +9,7 @@ import type { Log } from './log.js';
 export class Heartbeat {
   #lease: Lease | undefined;
   #heardAtMs: number | undefined;
+  #isFading = false;
 
   constructor(
     readonly self: NodeRecord,
@@ -37,6 +38,7 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     if (this.#lease === undefined) {
+      if (this.#isFading) return;
       const lease = await Lease.grant(this.etcd, this.ttlS);
       await lease.put(keys.heartbeat(this.self.node), JSON.stringify(this.self));
       this.#lease = lease;
@@ -44,6 +46,14 @@ export class Heartbeat {
     } else {
       this.#heardAtMs = (await this.#lease.keepAlive()).startedAtMs;
     }
+  }
+
+  /**
+   * Once it is missed, it stays so: this node is about to go. Were it paused now and heard again afterwards, another would
+   * take it for a member, and leave beside it.
+   */
+  fade(): void {
+    this.#isFading = true;
   }
 
   /** Says that this node goes. */

@@ -4,12 +4,13 @@
  * cluster a member until its successor has joined.
  */
 import type { ExitCodeName } from '../contract.js';
-import { sleep } from './clock.js';
+import { bootClockMs, sleep } from './clock.js';
 import { type Directory, keys, type NodeRecord } from './directory.js';
 import { messageOf, NodeEnd } from './errors.js';
 import type { EtcdMember } from './etcd/member.js';
 import { Lease } from './lease.js';
 import type { Log } from './log.js';
+import { orphanAfterTicks } from './orphan.js';
 
 /** Why a node is to leave, and the exit code that says so. */
 export interface Cause {
@@ -17,11 +18,17 @@ export interface Cause {
   readonly why: string;
 }
 
-export interface LeavingView {
-  /** For how many ticks, of a second each, this node has wanted to leave. */
+/** For how long a node has been waiting for its leave, in ticks of a second each. */
+export interface Patience {
+  /** Since it had a cause. */
   readonly waited: number;
-  /** For how many ticks in a row nothing but the holder's patience has stood in the way. */
+  /** Ticks in a row in which nothing but the holder's patience stood in the way. */
   readonly freeFor: number;
+}
+
+export const noPatience: Patience = { waited: 0, freeFor: 0 };
+
+export interface LeavingView extends Patience {
   /** Whether its etcd member votes, as far as is known. */
   readonly isMember: boolean;
   /** Numbers of the other nodes. */
@@ -36,17 +43,51 @@ export interface LeavingView {
   };
 }
 
-export type LeavingDecision = { readonly do: 'go' | 'lock' | 'wait'; readonly reason: string };
+export type LeavingDecision =
+  | { readonly do: 'go' | 'wait'; readonly reason: string }
+  /** It leaves if it gets the lock, in one transaction with `members` having heartbeats. */
+  | { readonly do: 'lock'; readonly members: readonly number[]; readonly reason: string };
+
+/** What this node knows of itself that may be a cause to leave. */
+export interface Condition {
+  readonly executorIsGone: boolean;
+  /** What the last look said of a mount that is dead. */
+  readonly deadMount?: string;
+}
+
+/** Why a node in this condition cannot stay; undefined when it can. */
+export function causeToLeave({ executorIsGone, deadMount }: Condition): Cause | undefined {
+  if (executorIsGone) {
+    const why = `no health check came for ${orphanAfterTicks} s, so that nobody watches this container`;
+    return { code: 'orphan', why };
+  }
+  return deadMount === undefined ? undefined : { code: 'mountDead', why: deadMount };
+}
 
 /** Who has not got the lock for so many ticks ends anyway: what it waits for may need its very address. */
 const mostTicks = 600;
 /** Any other node that wants to leave takes a free lock within a few ticks; then the holder is the last. */
 const holderYieldsTicks = 10;
+/** How long it may take to get the lock, once asked for; and to leave, with a hand-over. */
+const lockAnswersWithinMs = 4_000;
+const leavesWithinS = 6;
+
 /**
- * TTL of the lock's lease, which nobody ends: longer than it takes to leave, and then until the leaver is missed. After that
- * its absence keeps the others.
+ * TTL of the lock's lease, which nobody ends: for as long as it takes to leave, and then until the leaver's heartbeat is
+ * missed. After that its absence keeps the others.
  */
-const lockTtlS = 15;
+export function lockTtlS(leaseTtlS: number): number {
+  return lockAnswersWithinMs / 1000 + leavesWithinS + leaseTtlS;
+}
+
+/**
+ * Whether a lock that was had is good for leaving. To a node that was paused while it asked, its lock may be one that has run
+ * out since, and that another has had.
+ * @param tookMs how long it took, from before its lease was granted, on the boot clock
+ */
+export function lockCounts(tookMs: number): boolean {
+  return tookMs < lockAnswersWithinMs;
+}
 
 /** What to do next; the first rule that fits. */
 export function decideLeaving(view: LeavingView): LeavingDecision {
@@ -64,12 +105,12 @@ export function decideLeaving(view: LeavingView): LeavingDecision {
   if (cluster?.isHolder && freeFor < holderYieldsTicks) {
     return { do: 'wait', reason: 'it holds the notebook: others that are to leave go first' };
   }
-  return { do: 'lock', reason: 'all others are members, and none of them leaves' };
+  return { do: 'lock', members: others, reason: 'all others are members, and none of them leaves' };
 }
 
-/** Whether nothing but the holder's patience keeps a node from leaving. */
-export function isFreeToLeave(view: LeavingView): boolean {
-  return obstacleTo(view) === undefined;
+/** A node's patience after another tick with a cause to leave. */
+export function afterTick(view: LeavingView): Patience {
+  return { waited: view.waited + 1, freeFor: obstacleTo(view) === undefined ? view.freeFor + 1 : 0 };
 }
 
 /** What keeps any node from leaving now. */
@@ -83,8 +124,7 @@ function obstacleTo({ others, cluster }: LeavingView): string | undefined {
 }
 
 export class Leaving {
-  #waited = 0;
-  #freeFor = 0;
+  #patience = noPatience;
   #cause: Cause | undefined;
   #reason = '';
 
@@ -92,6 +132,8 @@ export class Leaving {
   constructor(
     readonly self: NodeRecord,
     readonly size: number,
+    /** TTL of the heartbeats. */
+    readonly leaseTtlS: number,
     readonly etcd: EtcdMember,
     readonly directory: Directory,
     readonly causeNow: () => Cause | undefined,
@@ -118,19 +160,18 @@ export class Leaving {
     if (cause === undefined) {
       if (this.#cause !== undefined) this.log.info('this node stays after all');
       this.#cause = undefined;
-      this.#waited = 0;
-      this.#freeFor = 0;
+      this.#patience = noPatience;
       return undefined;
     }
     this.#cause = cause;
     const view = this.#view();
     const decision = decideLeaving(view);
-    this.#waited += 1;
-    this.#freeFor = isFreeToLeave(view) ? this.#freeFor + 1 : 0;
+    this.#patience = afterTick(view);
     const before = this.reason;
     this.#reason = decision.reason;
     if (this.reason !== before) this.log.warn(this.reason);
-    if (decision.do === 'wait' || (decision.do === 'lock' && !(await this.#lock()))) return undefined;
+    if (decision.do === 'wait' || (decision.do === 'lock' && !(await this.#lock(decision.members))))
+      return undefined;
     return new NodeEnd(cause.code, `${cause.why}: this node leaves, since ${decision.reason}`);
   }
 
@@ -142,8 +183,7 @@ export class Leaving {
     const view = this.etcd.serves ? this.directory.view : undefined;
     const leaver = view?.leaver?.node;
     return {
-      waited: this.#waited,
-      freeFor: this.#freeFor,
+      ...this.#patience,
       isMember: this.etcd.isVoter,
       others: this.#others,
       ...(view === undefined
@@ -158,12 +198,13 @@ export class Leaving {
     };
   }
 
-  /** Whether the lock is this node's now: in one transaction with the others' being members. */
-  async #lock(): Promise<boolean> {
+  /** Whether the lock is this node's now: in one transaction with `members` being there. */
+  async #lock(members: readonly number[]): Promise<boolean> {
     try {
-      const lease = await Lease.grant(this.etcd, lockTtlS);
-      const others = this.#others.map(keys.heartbeat);
-      if (await lease.createKey(keys.leaver, JSON.stringify(this.self), ...others)) return true;
+      const lease = await Lease.grant(this.etcd, lockTtlS(this.leaseTtlS));
+      const record = JSON.stringify(this.self);
+      const created = await lease.createKey(keys.leaver, record, ...members.map(keys.heartbeat));
+      if (created && lockCounts(bootClockMs() - lease.grantedAtMs)) return true;
       await lease.revoke();
     } catch (error) {
       this.log.debug(`the leaver's lock: ${messageOf(error)}`);

@@ -64,9 +64,9 @@ export class Looks {
     return this.#trouble;
   }
 
-  /** Whether the last look found the mount dead. */
-  get mountIsDead(): boolean {
-    return this.#isDead;
+  /** What the last look said, where it found the mount dead. */
+  get deadMount(): string | undefined {
+    return this.#isDead ? (this.#trouble ?? 'the mount is dead') : undefined;
   }
 
   /** @throws NodeEnd `generationPast` when another generation was founded after this one. */

@@ -3,7 +3,9 @@ import type { NodeStatus } from '../contract.js';
 
 /** Another live node, as its node agent and its etcd answered just now. */
 export interface Candidate {
-  readonly status: NodeStatus;
+  readonly status: Pick<NodeStatus, 'node' | 'taskId' | 'ready' | 'leaving' | 'volume'> & {
+    readonly etcd: Pick<NodeStatus['etcd'], 'memberId'>;
+  };
   /** Length of its etcd's log. */
   readonly raftIndex: bigint;
 }
@@ -24,7 +26,7 @@ export interface Wish {
 
 /**
  * The ready node that sees the volume and is not unfit, with the longest log: it has the least to catch up with as etcd's
- * leader. Of equals the one with the youngest look.
+ * leader. Of equals the one with the youngest look. One that is itself to leave would only hand over again: it comes last.
  */
 export function bestSuccessor(candidates: readonly Candidate[], wish: Wish): Successor | undefined {
   const able = candidates.filter(
@@ -37,6 +39,7 @@ export function bestSuccessor(candidates: readonly Candidate[], wish: Wish): Suc
       (wish.node === undefined || wish.node === node),
   );
   const [best] = able.sort((a, b) => {
+    if (isToLeave(a) !== isToLeave(b)) return isToLeave(a) ? 1 : -1;
     if (a.raftIndex !== b.raftIndex) return a.raftIndex > b.raftIndex ? -1 : 1;
     return ageOf(a) - ageOf(b);
   });
@@ -44,5 +47,7 @@ export function bestSuccessor(candidates: readonly Candidate[], wish: Wish): Suc
   const { node, taskId, etcd } = best.status;
   return { node, taskId, memberId: etcd.memberId as string };
 }
+
+const isToLeave = ({ status }: Candidate): boolean => status.leaving !== undefined;
 
 const ageOf = ({ status }: Candidate): number => status.volume.lookAgeS ?? Number.POSITIVE_INFINITY;

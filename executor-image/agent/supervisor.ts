@@ -13,10 +13,10 @@ import { Heartbeat } from './heartbeat.js';
 import { writeHosts } from './hosts.js';
 import { ownAddress } from './identity.js';
 import { Leadership } from './leadership.js';
-import { type Cause, Leaving } from './leaving.js';
+import { causeToLeave, Leaving } from './leaving.js';
 import { Looks } from './looks.js';
 import { Notebook } from './notebook.js';
-import { ExecutorWatch, orphanAfterTicks } from './orphan.js';
+import { ExecutorWatch } from './orphan.js';
 import { revokeLeasesOf } from './revocation.js';
 import { Ssh } from './ssh/duty.js';
 import { serveStatus } from './status.js';
@@ -67,11 +67,13 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   const leaving = new Leaving(
     self,
     task.addresses.length,
+    task.leaseTtlS,
     etcd,
     directory,
     () => {
       executor.tick();
-      return causeToLeave(executor, looks);
+      const { deadMount } = looks;
+      return causeToLeave({ executorIsGone: executor.isGone, ...(deadMount !== undefined && { deadMount }) });
     },
     of('leaving'),
   );
@@ -177,6 +179,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   /** About 6 s at the most, of the 10 s that Mesos leaves between SIGTERM and SIGKILL. */
   async function takeDown(): Promise<void> {
     phase = 'leaving';
+    heartbeat.fade();
     log.info('leaving: Jupyter first, then the key, leadership, the heartbeat, etcd');
     await within(4000, 'the hand-over', leadership.leave());
     await within(1000, 'the farewell', heartbeat.leave());
@@ -191,16 +194,6 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     const tooLong = sleep(ms).then(() => Promise.reject(new Error(`took longer than ${ms / 1000} s`)));
     await Promise.race([work, tooLong]).catch((error) => log.warn(`${what}: ${messageOf(error)}`));
   }
-}
-
-/** Why this node cannot stay. */
-function causeToLeave(executor: ExecutorWatch, looks: Looks): Cause | undefined {
-  if (executor.isGone) {
-    const why = `no health check came for ${orphanAfterTicks} s, so that nobody watches this container`;
-    return { code: 'orphan', why };
-  }
-  if (looks.mountIsDead) return { code: 'mountDead', why: looks.trouble ?? 'the mount is dead' };
-  return undefined;
 }
 
 /** What is not as it should be, in one sentence; empty when all is well. */

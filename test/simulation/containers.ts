@@ -4,8 +4,6 @@ import type { Host } from './mesos.js';
 import { NodeAgent } from './node-agent.js';
 import { Violation, type World } from './world.js';
 
-/** A container whose executor is gone ends by itself after this (DESIGN, An orphan). */
-const orphanMs = 60_000;
 /** For how long a container that goes on after a stun may answer before it finds out (DESIGN, Leadership). */
 const afterStunMs = 50;
 
@@ -15,7 +13,12 @@ export class Container {
   orphan = false;
   readonly agent: NodeAgent;
   readonly startedMs: number;
+  /** The mount of the shared volume that it has for life. */
+  readonly mount: number;
   #stuns = 0;
+  #stunnedSinceMs = 0;
+  /** In stuns that are over. */
+  #stunnedMs = 0;
   #stunEndedMs = Number.NEGATIVE_INFINITY;
   readonly #world: World;
 
@@ -26,6 +29,7 @@ export class Container {
   ) {
     this.#world = world;
     this.startedMs = world.clock.nowMs;
+    this.mount = world.volume.mountOf(host);
     this.agent = new NodeAgent(world, this);
   }
 
@@ -49,6 +53,21 @@ export class Container {
     return this.#stuns > 0;
   }
 
+  /** For how long it has lived, without the times that it was stunned. */
+  get awakeMs(): number {
+    const { nowMs } = this.#world.clock;
+    return nowMs - this.startedMs - this.#stunnedMs - (this.isStunned ? nowMs - this.#stunnedSinceMs : 0);
+  }
+
+  /** Since when it has been awake. */
+  get awakeSinceMs(): number {
+    return this.isStunned ? Number.POSITIVE_INFINITY : Math.max(this.startedMs, this.#stunEndedMs);
+  }
+
+  get mountIsDead(): boolean {
+    return this.#world.volume.isDead(this.host, this.mount);
+  }
+
   /** Whether it is a voter of its cluster. */
   get voter(): boolean {
     const { process } = this.agent;
@@ -58,11 +77,13 @@ export class Container {
   /** Stops all of it for a while, as a paused container or a host whose CPUs are taken away. */
   stun(forMs: number): void {
     this.#stuns += 1;
+    if (this.#stuns === 1) this.#stunnedSinceMs = this.#world.clock.nowMs;
     this.#world.etcd.connectionsChanged();
     this.#world.clock.in(forMs, () => {
       this.#stuns -= 1;
       if (!this.running || this.isStunned) return;
       this.#stunEndedMs = this.#world.clock.nowMs;
+      this.#stunnedMs += this.#stunEndedMs - this.#stunnedSinceMs;
       this.#world.etcd.connectionsChanged();
       this.agent.goesOn();
       this.#world.clock.in(afterStunMs + 1, () => this.#world.containers.checkJupyters());
@@ -122,6 +143,7 @@ export class Containers {
     const isKept = withHost && this.#world.keepsAddresses;
     if (!isKept && this.#assigned.get(container.node) === container) this.#assigned.delete(container.node);
     container.agent.isGone();
+    this.#world.departures.ends(container);
     this.#world.etcd.connectionsChanged();
   }
 
@@ -133,7 +155,8 @@ export class Containers {
 
   orphaned(container: Container): void {
     container.orphan = true;
-    this.#world.clock.in(orphanMs, () => this.end(container));
+    container.agent.losesExecutor();
+    this.#world.departures.isDue(container);
   }
 
   /** Where packets to a node's address arrive that come from a host: at the newest container of it within reach. */

@@ -2,6 +2,7 @@
  * A simulated etcd, with no raft in it: one committed state a cluster, which changes only through a leader that reaches a
  * majority of the voters; with the refusals, the leases and the stunned leaders of the real one (FACTS, etcd).
  */
+import type { NodeRecord } from '../../executor-image/agent/directory.js';
 import type { Member } from '../../executor-image/agent/etcd/client.js';
 import { founderName } from '../../executor-image/agent/etcd/membership.js';
 import type { Container } from './containers.js';
@@ -23,6 +24,13 @@ export const refusals = {
   exists: 'etcdserver: Peer URLs already exists',
 } as const;
 
+/** TTL of the heartbeats. */
+export const heartbeatTtlMs = 5_000;
+/** How often they are renewed. */
+const heartbeatEveryMs = heartbeatTtlMs / 4;
+/** TTL of the intent to hand over (executor-image/agent/intents.ts). */
+const intentTtlMs = 10_000;
+
 const newerHasSetOut = 'a newer incarnation of this node has set out to join';
 
 export class Refused extends Error {
@@ -43,6 +51,24 @@ export interface Lease {
   /** When the leader lets it run out, in virtual time. */
   untilMs: number;
   isGone: boolean;
+}
+
+/** A key on a lease that names a task. */
+interface TaskKey {
+  readonly sinceMs: number;
+  readonly lease: Lease;
+  readonly taskId: string;
+  readonly node: number;
+}
+
+/** A node's heartbeat, which is there for as long as its lease. */
+interface Heartbeat {
+  readonly container: Container;
+  /** Whether it is being renewed, and since when that has been so. */
+  isRenewed: boolean;
+  sinceMs: number;
+  /** When it is missed, once it is renewed no more. */
+  untilMs: number;
 }
 
 /** One running etcd. */
@@ -74,13 +100,20 @@ export class EtcdProcess {
 export class EtcdCluster {
   readonly members: ClusterMember[] = [];
   fenced = false;
-  notebook: { readonly lease: Lease; readonly taskId: string; readonly node: number } | undefined;
+  notebook: TaskKey | undefined;
+  /** Who has the lock to leave. */
+  leaver: TaskKey | undefined;
+  /** The intent that a task is to have the notebook. */
+  handOverTo: TaskKey | undefined;
   term = 0;
   leader: ClusterMember | undefined;
   /** Whether the leader is up and reaches a majority. */
   isQuorate = false;
   readonly processes = new Set<EtcdProcess>();
   readonly #leases = new Set<Lease>();
+  readonly #heartbeats = new Map<number, Heartbeat>();
+  /** When the heartbeats of nodes were missed. */
+  readonly #missedAtMs = new Map<number, number>();
   /** Since when two members have been connected. */
   #connectedSince = new Map<string, number>();
   readonly #startedNew = new Set<string>();
@@ -181,6 +214,7 @@ export class EtcdCluster {
   /** To be called after whatever decides who reaches whom has changed. */
   connectionsChanged(): void {
     const { nowMs } = this.#world.clock;
+    this.#dropHeartbeats();
     const since = new Map<string, number>();
     for (const a of this.members) {
       for (const b of this.members) {
@@ -195,6 +229,7 @@ export class EtcdCluster {
       this.#hasMajority(this.leader.process);
     if (!this.isQuorate) this.#electLater();
     for (const process of this.processes) this.#listen(process);
+    this.#hearNodes();
   }
 
   /** For how long the two have been connected; undefined when they are not. */
@@ -267,6 +302,10 @@ export class EtcdCluster {
     process.doubtsSinceMs = undefined;
     // Every lease to its full TTL and an election timeout, dead nodes' too.
     for (const lease of this.#leases) this.#extend(lease, lease.ttlMs + electionMs[0]);
+    this.#dropHeartbeats();
+    for (const heartbeat of this.#heartbeats.values()) {
+      heartbeat.untilMs = this.#world.clock.nowMs + heartbeatTtlMs + electionMs[0];
+    }
     this.#world.count('etcd elects a leader');
     this.connectionsChanged();
   }
@@ -288,6 +327,75 @@ export class EtcdCluster {
 
   isVoter(process: EtcdProcess): boolean {
     return this.#member(process.memberId)?.learner === false;
+  }
+
+  // Heartbeats: each voter renews its own while it reaches the leader, unless it goes and was missed already.
+
+  #hearNodes(): void {
+    const { nowMs } = this.#world.clock;
+    for (const heartbeat of this.#heartbeats.values()) {
+      const { process } = heartbeat.container.agent;
+      if (!heartbeat.isRenewed || (process !== undefined && this.#isHeard(process))) continue;
+      heartbeat.isRenewed = false;
+      heartbeat.untilMs = nowMs + heartbeatTtlMs - this.#world.random.between(0, heartbeatEveryMs);
+    }
+    for (const process of this.processes) {
+      const { container } = process;
+      if (!this.#isHeard(process)) continue;
+      const heartbeat = this.#heartbeats.get(container.node);
+      if (heartbeat?.container === container) {
+        if (!heartbeat.isRenewed) heartbeat.sinceMs = nowMs;
+        heartbeat.isRenewed = true;
+      } else if (!container.agent.isLeaving) {
+        this.#heartbeats.set(container.node, { container, isRenewed: true, sinceMs: nowMs, untilMs: 0 });
+      }
+    }
+  }
+
+  #isHeard(process: EtcdProcess): boolean {
+    return this.isVoter(process) && this.commits(process);
+  }
+
+  /** Those whose leases have run out; without a leader none does. */
+  #dropHeartbeats(): void {
+    if (!this.isQuorate) return;
+    for (const [node, { isRenewed, untilMs }] of this.#heartbeats) {
+      if (isRenewed || untilMs > this.#world.clock.nowMs) continue;
+      this.#heartbeats.delete(node);
+      this.#missedAtMs.set(node, untilMs);
+    }
+  }
+
+  /** The nodes that have a heartbeat now. */
+  get live(): NodeRecord[] {
+    this.#dropHeartbeats();
+    return [...this.#heartbeats.values()].map(({ container: { node, taskId, incarnation } }) => ({
+      node,
+      address: this.addresses[node] ?? '',
+      taskId,
+      incarnation,
+    }));
+  }
+
+  /** Since when the container's heartbeat has been renewed without a break; undefined when it is not. */
+  heardSinceMs(container: Container): number | undefined {
+    const heartbeat = this.#heartbeats.get(container.node);
+    return heartbeat?.container === container && heartbeat.isRenewed ? heartbeat.sinceMs : undefined;
+  }
+
+  /** Whether the node has, or had until a moment ago, a heartbeat. */
+  wasLive(node: number, withinMs: number): boolean {
+    this.#dropHeartbeats();
+    const missedAtMs = this.#missedAtMs.get(node) ?? Number.NEGATIVE_INFINITY;
+    return this.#heartbeats.has(node) || this.#world.clock.nowMs - missedAtMs <= withinMs;
+  }
+
+  /** The node says that it goes. */
+  farewell(process: EtcdProcess): void {
+    const { container } = process;
+    if (!this.commits(process) || this.#heartbeats.get(container.node)?.container !== container) return;
+    this.#heartbeats.delete(container.node);
+    this.#missedAtMs.set(container.node, this.#world.clock.nowMs);
   }
 
   // Changes of members, sent to the leader.
@@ -420,6 +528,8 @@ export class EtcdCluster {
     lease.isGone = true;
     this.#leases.delete(lease);
     if (this.notebook?.lease === lease) this.notebook = undefined;
+    if (this.leaver?.lease === lease) this.leaver = undefined;
+    if (this.handOverTo?.lease === lease) this.handOverTo = undefined;
   }
 
   /**
@@ -454,10 +564,31 @@ export class EtcdCluster {
     return true;
   }
 
+  #key(lease: Lease, { taskId, node }: Container): TaskKey {
+    return { sinceMs: this.#world.clock.nowMs, lease, taskId, node };
+  }
+
   /** Creates the notebook key if it is absent and the fence stands. */
   takeNotebook(process: EtcdProcess, lease: Lease): boolean {
     if (!this.commits(process) || lease.isGone || !this.fenced || this.notebook !== undefined) return false;
-    this.notebook = { lease, taskId: process.container.taskId, node: process.container.node };
+    this.notebook = this.#key(lease, process.container);
+    return true;
+  }
+
+  /** Creates the key of the lock to leave if it is absent and the members have heartbeats. */
+  takeLeaver(process: EtcdProcess, lease: Lease, members: readonly number[]): boolean {
+    if (!this.commits(process) || lease.isGone || this.leaver !== undefined) return false;
+    const { live } = this;
+    if (!members.every((member) => live.some(({ node }) => node === member))) return false;
+    this.leaver = this.#key(lease, process.container);
+    return true;
+  }
+
+  /** Writes that a task is to have the notebook. */
+  intendHandOver(process: EtcdProcess, successor: Container): boolean {
+    const lease = this.grant(process, intentTtlMs);
+    if (lease === undefined) return false;
+    this.handOverTo = this.#key(lease, successor);
     return true;
   }
 

@@ -212,7 +212,9 @@ export class Mesos {
       return;
     task.killing = true;
     this.#say(host, task, { state: 'TASK_KILLING', source: 'SOURCE_EXECUTOR' });
-    task.container?.agent.leave();
+    const { container } = task;
+    // It ends by itself, whether or not anybody still watches.
+    container?.agent.leave(() => this.#world.containers.end(container));
     this.#world.clock.in(this.#world.random.between(100, 10_000), () => {
       if (!host.up || task.over) return;
       this.#ends(host, task, 'TASK_KILLED', 'Container exited with status 0');
@@ -300,6 +302,7 @@ export class Mesos {
     });
     this.#world.clock.in(downMs, () => {
       host.up = true;
+      this.#world.volume.mountAgain(host);
       // What was running is reported by an agent that rebooted: it proves nothing (FACTS, Docker containerizer 5).
       for (const task of host.tasks.values()) {
         if (!task.over) {

@@ -15,9 +15,22 @@ import {
 import { decideFence } from '../../executor-image/agent/fence.js';
 import { renderFounders, sightOf } from '../../executor-image/agent/generation.js';
 import { shouldHandBack } from '../../executor-image/agent/handback.js';
+import { aboutFreeKey } from '../../executor-image/agent/intents.js';
+import {
+  afterTick,
+  type Cause,
+  causeToLeave,
+  decideLeaving,
+  type LeavingView,
+  lockCounts,
+  lockTtlS,
+  noPatience,
+} from '../../executor-image/agent/leaving.js';
+import { ExecutorWatch } from '../../executor-image/agent/orphan.js';
+import { bestSuccessor } from '../../executor-image/agent/successor.js';
 import { type ExitCodeName, exitCodes } from '../../executor-image/contract.js';
 import type { Container } from './containers.js';
-import { type EtcdCluster, type EtcdProcess, type Lease, Refused } from './etcd.js';
+import { type EtcdCluster, type EtcdProcess, heartbeatTtlMs, type Lease, Refused } from './etcd.js';
 import type { World } from './world.js';
 
 /** The decisions under test; a mutation takes the place of one when the checker itself is checked. */
@@ -29,6 +42,8 @@ export interface AgentRules {
   readonly deadlineAfter: typeof deadlineAfter;
   readonly shouldHandBack: typeof shouldHandBack;
   readonly sightOf: typeof sightOf;
+  readonly causeToLeave: typeof causeToLeave;
+  readonly decideLeaving: typeof decideLeaving;
   /** From when the age of a look counts. */
   readonly lookCountsFromMs: (startedAtMs: number, endedAtMs: number) => number;
 }
@@ -41,6 +56,8 @@ export const agentRules: AgentRules = {
   deadlineAfter,
   shouldHandBack,
   sightOf,
+  causeToLeave,
+  decideLeaving,
   lookCountsFromMs: (startedAtMs) => startedAtMs,
 };
 
@@ -50,6 +67,8 @@ const lookEveryMs = 3_000;
 const membershipEveryMs = 500;
 const leadershipEveryMs = 1_000;
 const volumeLimitMs = 20_000;
+/** How often the executor makes a health check. */
+const checkEveryS = 10;
 
 /** Since when something is so, by id. */
 type Since = Map<string, number>;
@@ -91,7 +110,15 @@ export class NodeAgent {
   #wantsJupyter = false;
   #handedBackAtMs: number[] = [];
   #isFenced = false;
-  #isLeaving = false;
+
+  // Leaving.
+  readonly #executor = new ExecutorWatch(true);
+  #patience = noPatience;
+  #isTicking = false;
+  /** It is going, and takes nothing up any more. */
+  isLeaving = false;
+  /** How long the container had lived when the node agent first knew that it had to leave. */
+  wantsToLeaveFromMs: number | undefined;
 
   // Looks.
   #lookedAtMs: number | undefined;
@@ -166,7 +193,9 @@ export class NodeAgent {
     const { volume } = this.#world;
     const { host } = this.#container;
     const delayMs = volume.delayMs(host);
-    this.#after(Math.min(delayMs, limitMs), () => then(delayMs <= limitMs && !volume.isFailing(host)));
+    this.#after(Math.min(delayMs, limitMs), () =>
+      then(delayMs <= limitMs && !volume.isFailing(host) && !this.#container.mountIsDead),
+    );
   }
 
   #prepare(): void {
@@ -226,6 +255,7 @@ export class NodeAgent {
           this.#runJupyterIfAllowed();
         }
       }
+      if (this.#container.mountIsDead) this.#tickFromNowOn();
       this.#in(lookEveryMs, () => this.#look());
     });
   }
@@ -442,7 +472,7 @@ export class NodeAgent {
 
   #leadership(): void {
     const { process } = this;
-    if (process !== undefined && !this.#isLeaving) {
+    if (process !== undefined && !this.isLeaving) {
       if (process.cluster.isVoter(process)) this.#ensureFence(process);
       if (this.#lease !== undefined) this.#renew(process, this.#lease);
       else if (process.cluster.role(process) === 'leader') this.#contend(process);
@@ -458,11 +488,17 @@ export class NodeAgent {
     if (view === undefined || this.#isRenewing) return;
     if (view.notebook !== undefined) return this.#handBack(process, view.notebook);
     if (!this.#ensureFence(process)) return;
-    if (!this.seesVolume) {
-      const other = this.#otherThatSeesTheVolume();
-      if (other !== undefined && cluster.moveLeader(process, other))
-        this.#world.count('leadership passed on: no sight');
-      return;
+    const decision = aboutFreeKey(this.#container.taskId, this.seesVolume, {
+      live: cluster.live,
+      intents: { unfit: [], ...(cluster.handOverTo && { handOverTo: cluster.handOverTo.taskId }) },
+    });
+    if (decision.do === 'passOn') {
+      const other = this.#successor(decision.toTaskId);
+      if (other !== undefined && cluster.moveLeader(process, other.taskId)) {
+        this.#world.count(`leadership passed on: ${decision.why}`);
+        return;
+      }
+      if (decision.else === 'wait') return;
     }
     const lease = cluster.grant(process, ttlMs);
     if (lease === undefined) return;
@@ -470,7 +506,7 @@ export class NodeAgent {
     this.#isRenewing = true;
     this.#after(random.chance(0.2) ? random.between(1, 900) : 0, () => {
       this.#isRenewing = false;
-      if (!cluster.takeNotebook(process, lease) || this.#isLeaving) return cluster.revoke(process, lease);
+      if (!cluster.takeNotebook(process, lease) || this.isLeaving) return cluster.revoke(process, lease);
       this.#world.count('notebook: taken');
       this.#tell('holds the notebook');
       this.#lease = lease;
@@ -485,6 +521,7 @@ export class NodeAgent {
     const view = {
       nowMs,
       leading: true,
+      isGivenAway: process.cluster.handOverTo !== undefined,
       handedBackAtMs: this.#handedBackAtMs,
       ...(!isOwn && { holderAddress: this.#world.addresses[holder.node] ?? '' }),
     };
@@ -594,42 +631,166 @@ export class NodeAgent {
     });
   }
 
-  #otherThatSeesTheVolume(): string | undefined {
+  /** The best one to have the notebook next, of those that answer. */
+  #successor(taskId?: string): Container | undefined {
     const { containers, addresses } = this.#world;
+    const able = new Map<string, Container>();
+    const candidates = [];
     for (const node of addresses.keys()) {
       if (node === this.#self.node) continue;
       const other = containers.atAddress(node, this.#container.host);
-      if (other === undefined || !containers.reach(this.#container, other) || !other.agent.seesVolume)
-        continue;
-      const { process } = other.agent;
-      if (process !== undefined && process.cluster.role(process) === 'follower') return other.taskId;
+      const process = other?.agent.process;
+      if (other === undefined || process === undefined || !containers.reach(this.#container, other)) continue;
+      if (taskId !== undefined && other.taskId !== taskId) continue;
+      able.set(other.taskId, other);
+      candidates.push({ status: other.agent.statusOf(process), raftIndex: 0n });
     }
-    return undefined;
+    return able.get(bestSuccessor(candidates, { unfit: [] })?.taskId ?? '');
+  }
+
+  /** What its node agent says when it is asked. */
+  statusOf({ cluster, memberId }: EtcdProcess) {
+    const { taskId, node } = this.#container;
+    const lookAgeS =
+      this.#lookedAtMs === undefined ? Number.POSITIVE_INFINITY : (this.#bootMs - this.#lookedAtMs) / 1000;
+    return {
+      taskId,
+      node,
+      ready: !this.isLeaving && this.process !== undefined && cluster.role(this.process) === 'follower',
+      ...(this.wantsToLeaveFromMs !== undefined && { leaving: 'it waits for its leave' }),
+      etcd: { memberId },
+      volume: { fresh: this.seesVolume, lookAgeS },
+    };
+  }
+
+  /** Has the intent written and leadership moved. */
+  #makeWay(process: EtcdProcess): boolean {
+    const successor = this.#successor();
+    if (successor === undefined) return false;
+    const { cluster } = process;
+    if (this.#lease !== undefined) cluster.intendHandOver(process, successor);
+    if (cluster.role(process) === 'leader') cluster.moveLeader(process, successor.taskId);
+    return true;
   }
 
   #handOver(process: EtcdProcess): void {
     if (this.jupyter !== 'stopped') return;
-    const other = this.#otherThatSeesTheVolume();
     const lease = this.#lease;
-    if (other === undefined || lease === undefined) return;
+    if (lease === undefined || !this.#makeWay(process)) return;
     this.#world.count('notebook: handed over without sight');
     this.#forget();
     process.cluster.revoke(process, lease);
-    process.cluster.moveLeader(process, other);
   }
 
-  /** SIGTERM: Jupyter first, then the key. */
-  leave(): void {
-    this.#in(0, () => {
-      this.#isLeaving = true;
+  /** SIGTERM, or an end of its own accord: another node has the notebook and leads, then Jupyter ends, then the key. */
+  leave(then: () => void = () => {}): void {
+    const { random } = this.#world;
+    this.#in(random.between(0, 300), () => {
+      if (this.isLeaving) return;
+      this.isLeaving = true;
+      if (this.process !== undefined) this.#makeWay(this.process);
       const lease = this.#lease;
       const cluster = this.#leaseOf;
       this.#forget();
       this.#kill('notebook: given up at the end');
       this.#in(30, () => {
         if (lease !== undefined && this.process !== undefined) cluster?.revoke(this.process, lease);
+        this.#in(random.between(0, 3_000), () => {
+          this.process?.cluster.farewell(this.process);
+          then();
+        });
       });
     });
+  }
+
+  // Leaving.
+
+  /** Its executor has gone: health checks come no more. */
+  losesExecutor(): void {
+    for (let tick = this.#world.random.between(0, checkEveryS - 1); tick > 0; tick--) this.#executor.tick();
+    this.#isWatched = false;
+    this.#tickFromNowOn();
+  }
+  #isWatched = true;
+
+  /** Ticks are of no effect before there is a cause to leave. */
+  #tickFromNowOn(): void {
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    this.#tickLater();
+  }
+
+  #tickLater(): void {
+    this.#in(1_000, () => this.#tick());
+  }
+
+  #tick(): void {
+    if (this.isLeaving) return;
+    if (!this.#isWatched) this.#executor.tick();
+    const cause = this.#rules.causeToLeave({
+      executorIsGone: this.#executor.isGone,
+      ...(this.#container.mountIsDead && { deadMount: 'the mount is dead' }),
+    });
+    if (cause === undefined) return this.#tickLater();
+    this.wantsToLeaveFromMs ??= this.#container.awakeMs;
+    const view = this.#leavingView();
+    const decision = this.#rules.decideLeaving(view);
+    this.#patience = afterTick(view);
+    switch (decision.do) {
+      case 'wait':
+        this.#world.count('leaving: waits');
+        return this.#tickLater();
+      case 'go':
+        return this.#goFor(cause, decision.reason);
+      case 'lock':
+        return this.#lock(decision.members, (isLocked) => {
+          if (isLocked) this.#goFor(cause, decision.reason);
+          else this.#tickLater();
+        });
+    }
+  }
+
+  #leavingView(): LeavingView {
+    const { process } = this;
+    const cluster = process?.cluster;
+    const others = [...this.#world.addresses.keys()].filter((node) => node !== this.#self.node);
+    return {
+      ...this.#patience,
+      isMember: this.#container.voter,
+      others,
+      ...(process !== undefined &&
+        cluster?.commits(process) && {
+          cluster: {
+            live: cluster.live.map(({ node }) => node),
+            ...(cluster.leaver && { leaver: cluster.leaver.node }),
+            isHolder: cluster.notebook?.taskId === this.#container.taskId,
+          },
+        }),
+    };
+  }
+
+  /** The lock in its steps: a lease, a transaction, its answer. Anything may happen between them. */
+  #lock(members: readonly number[], then: (isLocked: boolean) => void): void {
+    const { process } = this;
+    const startedAtMs = this.#bootMs;
+    const lease = process?.cluster.grant(process, lockTtlS(heartbeatTtlMs / 1000) * 1000);
+    if (process === undefined || lease === undefined) return then(false);
+    const { random } = this.#world;
+    this.#in(random.between(1, 300), () => {
+      const isLocked = process.cluster.takeLeaver(process, lease, members);
+      this.#in(random.between(1, 300), () => {
+        if (isLocked && lockCounts(this.#bootMs - startedAtMs)) return then(true);
+        process.cluster.revoke(process, lease);
+        then(false);
+      });
+    });
+  }
+
+  #goFor({ code, why }: Cause, reason: string): void {
+    this.#world.count(`leaving: goes, ${reason}`);
+    this.#tell(`${why}: this node leaves, since ${reason}`);
+    this.#world.departures.begins(this.#container);
+    this.leave(() => this.#end(code, 'gone'));
   }
 }
 

@@ -164,7 +164,7 @@ describe('the simulation catches of node agents', () => {
     readonly caught: RegExp;
     /** The first seed to try, where it takes many to find one that catches it. */
     readonly from?: number;
-    readonly only?: 'pauses';
+    readonly only?: WorldOptions['only'];
   }
   const mutations: Record<string, Mutation> = {
     'a notebook that is taken before earlier generations are fenced off': {
@@ -235,6 +235,57 @@ describe('the simulation catches of node agents', () => {
       },
       caught: /joins the cluster of generation/,
       from: 536,
+    },
+    'a node that leaves without the lock': {
+      rules: {
+        decideLeaving: (view) => {
+          const decision = agentRules.decideLeaving(view);
+          return decision.do === 'lock' ? { do: 'go', reason: decision.reason } : decision;
+        },
+      },
+      caught: /leaves while \S+ does/,
+      only: 'departures',
+    },
+    'a node that leaves whether or not the others are members': {
+      rules: {
+        decideLeaving: ({ cluster, ...view }) => {
+          const decision = agentRules.decideLeaving({
+            ...view,
+            ...(cluster !== undefined && { cluster: { ...cluster, live: view.others } }),
+          });
+          return decision.do === 'lock' ? { ...decision, members: [] } : decision;
+        },
+      },
+      caught: /leaves while no member of node \d is heard/,
+      only: 'departures',
+    },
+    'a holder that does not let others leave first': {
+      rules: {
+        decideLeaving: ({ cluster, ...view }) =>
+          agentRules.decideLeaving({
+            ...view,
+            ...(cluster !== undefined && { cluster: { ...cluster, isHolder: false } }),
+          }),
+      },
+      caught: /holds the notebook and leaves before/,
+      only: 'departures',
+    },
+    'a node that waits for its leave for ever': {
+      rules: { decideLeaving: (view) => agentRules.decideLeaving({ ...view, waited: 0 }) },
+      caught: /has to leave, and runs on/,
+      only: 'departures',
+    },
+    'an orphan that does not notice': {
+      rules: {
+        causeToLeave: (condition) => agentRules.causeToLeave({ ...condition, executorIsGone: false }),
+      },
+      caught: /has to leave, and runs on/,
+      only: 'departures',
+    },
+    'a node that stays with a dead mount': {
+      rules: { causeToLeave: ({ executorIsGone }) => agentRules.causeToLeave({ executorIsGone }) },
+      caught: /has to leave, and runs on/,
+      only: 'departures',
     },
     'a node that looks for a quorum for ever': {
       rules: { inVainSince: () => undefined },

@@ -1,4 +1,4 @@
-/** The shared volume's trusted directory, as each host's mount shows it: it may hang, fail, or show new names late. */
+/** The shared volume's trusted directory, as each host's mount shows it: it may hang, fail, die, or show new names late. */
 import { generationFileName } from '../../executor-image/contract.js';
 import type { Host } from './mesos.js';
 import type { World } from './world.js';
@@ -13,6 +13,10 @@ interface Mount {
   failsUntilMs: number;
   /** New names are not listed before they are this old. */
   lateMs: number;
+  /** How many times the volume was mounted here before: a container keeps the mount that it began with. */
+  earlier: number;
+  /** The process that serves the present mount has ended. */
+  isDead: boolean;
 }
 
 export class Volume {
@@ -28,7 +32,7 @@ export class Volume {
   #mount(host: Host): Mount {
     let mount = this.#mounts.get(host);
     if (mount === undefined) {
-      mount = { hungUntilMs: 0, failsUntilMs: 0, lateMs: 0 };
+      mount = { hungUntilMs: 0, failsUntilMs: 0, lateMs: 0, earlier: 0, isDead: false };
       this.#mounts.set(host, mount);
     }
     return mount;
@@ -40,6 +44,34 @@ export class Volume {
 
   fail(host: Host, forMs: number): void {
     this.#mount(host).failsUntilMs = this.#world.clock.nowMs + forMs;
+  }
+
+  /** The mount's process ends; what the host mounts after a while is another mount. */
+  kill(host: Host, forMs: number): void {
+    const mount = this.#mount(host);
+    if (mount.isDead) return;
+    mount.isDead = true;
+    const { earlier } = mount;
+    this.#world.clock.in(forMs, () => {
+      if (mount.earlier === earlier) this.mountAgain(host);
+    });
+  }
+
+  /** The host mounts the volume. */
+  mountAgain(host: Host): void {
+    const mount = this.#mount(host);
+    mount.earlier += 1;
+    mount.isDead = false;
+  }
+
+  /** Which mount a container gets that is started on the host now. */
+  mountOf(host: Host): number {
+    return this.#mount(host).earlier;
+  }
+
+  isDead(host: Host, mount: number): boolean {
+    const { earlier, isDead } = this.#mount(host);
+    return mount < earlier || isDead;
   }
 
   showLate(host: Host): void {

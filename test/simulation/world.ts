@@ -15,6 +15,7 @@ import { clusterSpec } from '../support/cluster-spec.js';
 import { SeededRandom } from '../support/random.js';
 import { VirtualClock } from './clock.js';
 import { type Container, Containers } from './containers.js';
+import { Departures } from './departures.js';
 import { Etcd } from './etcd.js';
 import { type Host, Mesos } from './mesos.js';
 import { Network } from './network.js';
@@ -54,7 +55,7 @@ type Call = Exclude<Action, { kind: 'log' | 'store' | 'explain' | 'tellDeath' | 
 
 export interface WorldOptions {
   /** Faults of this kind alone: for what takes very many lives to meet among all kinds. */
-  readonly only?: 'pauses';
+  readonly only?: 'pauses' | 'departures';
   readonly seed: number;
   /** Makes everything but the faults another: for the same faults at other moments of the rest. Default 0. */
   readonly salt?: number;
@@ -103,6 +104,7 @@ export class World {
   readonly network = new Network(() => this.etcd.connectionsChanged());
   readonly etcd = new Etcd(this);
   readonly volume = new Volume(this);
+  readonly departures = new Departures(this);
   readonly containers: Containers;
   readonly mesos: Mesos;
   faults: Faults;
@@ -507,7 +509,12 @@ export class World {
     const { mesos } = this;
     const host = random.pickIfAny(mesos.hosts);
     const container = random.pickIfAny(this.containers.running);
-    if (this.#options.only === 'pauses') return this.#pauseOne(random, container);
+    switch (this.#options.only) {
+      case 'pauses':
+        return this.#pauseOne(random, container);
+      case 'departures':
+        return this.#giveCauseToLeave(random, host, container);
+    }
     // Every other fault is one that only node agents notice.
     if (random.chance(0.5)) return this.#faultAmongNodes(random, host, container);
     if (random.chance(0.1)) return this.#rareFault(random, host);
@@ -517,11 +524,7 @@ export class World {
         if (container !== undefined) this.containerEnds(container, 137);
         return;
       case 2:
-        if (container !== undefined) {
-          this.tell(`Mesos loses sight of the container of ${container.taskId}`);
-          mesos.loseSight(container);
-        }
-        return;
+        return this.#loseSight(container);
       case 3:
         if (container !== undefined) {
           this.tell(`the health check of ${container.taskId} fails`);
@@ -665,9 +668,45 @@ export class World {
     whose.stun(forMs);
   }
 
+  #loseSight(container: Container | undefined): void {
+    if (container === undefined) return;
+    this.tell(`Mesos loses sight of the container of ${container.taskId}`);
+    this.mesos.loseSight(container);
+  }
+
+  /** The process that serves the volume ends, on one host or on all, and each mounts it again after a while. */
+  #killMounts(random: SeededRandom, hosts: readonly Host[]): void {
+    for (const host of hosts) {
+      const forMs = random.between(500, 60_000);
+      this.tell(`the volume's mount on ${host.name} dies, and there is another after ${forMs / 1000} s`);
+      this.#lasts(forMs);
+      this.volume.kill(host, forMs);
+    }
+    for (const container of this.containers.running) {
+      if (hosts.includes(container.host)) this.departures.isDue(container);
+    }
+  }
+
+  /** Several nodes have to leave, and other things happen meanwhile. */
+  #giveCauseToLeave(random: SeededRandom, host: Host | undefined, container: Container | undefined): void {
+    if (host === undefined) return;
+    switch (random.between(0, 3)) {
+      case 0:
+        return this.#killMounts(random, this.mesos.hosts);
+      case 1:
+        return this.#loseSight(container);
+      case 2:
+        return this.#cutOff(random, host, longTimeMs(random));
+      case 3:
+        return this.#pauseOne(random, container);
+    }
+  }
+
   #faultAmongNodes(random: SeededRandom, host: Host | undefined, container: Container | undefined): void {
     if (host === undefined) return;
-    switch (random.between(0, 7)) {
+    switch (random.between(0, 8)) {
+      case 8:
+        return this.#killMounts(random, random.chance(0.4) ? this.mesos.hosts : [host]);
       case 7:
         return this.#nodesTell(random);
       case 0:

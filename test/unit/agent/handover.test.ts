@@ -2,25 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { aboutFreeKey, intentKeys, noIntents, withIntent } from '../../../executor-image/agent/intents.js';
 import { bestSuccessor, type Candidate } from '../../../executor-image/agent/successor.js';
-import { contractVersion, type NodeStatus } from '../../../executor-image/contract.js';
 
-const candidate = (node: number, raftIndex: number, more: Partial<NodeStatus> = {}): Candidate => ({
+const candidate = (node: number, raftIndex: number, more: Partial<Candidate['status']> = {}): Candidate => ({
   status: {
-    contractVersion,
     node,
-    address: `192.0.2.10${node}`,
     taskId: `task-${node}`,
-    incarnation: 1,
-    generation: 1,
-    bootId: 'boot-1',
-    uptimeS: 1,
     ready: true,
-    reason: '',
-    etcd: { role: 'follower', memberId: `${node}a` },
-    notebook: { state: 'stopped' },
+    etcd: { memberId: `${node}a` },
     volume: { lookAgeS: 1, fresh: true },
-    live: [],
-    control: { taken: 0, refused: { wrongKey: 0, wrongTask: 0, malformed: 0, noTls: 0 } },
     ...more,
   },
   raftIndex: BigInt(raftIndex),
@@ -44,11 +33,17 @@ describe('the successor of a holder', () => {
     const none = [
       candidate(0, 9, { ready: false }),
       candidate(1, 9, { volume: { lookAgeS: 90, fresh: false } }),
-      { status: silent as NodeStatus, raftIndex: 9n },
+      { status: silent as Candidate['status'], raftIndex: 9n },
       candidate(3, 9),
     ];
     assert.equal(bestSuccessor(none, { unfit: ['task-3'] }), undefined);
     assert.equal(bestSuccessor([...none, candidate(4, 1)], { unfit: ['task-3'] })?.node, 4);
+  });
+
+  test('is to leave itself only where no other is able', () => {
+    const orphan = candidate(0, 9, { leaving: 'this node is to leave' });
+    assert.equal(bestSuccessor([orphan, candidate(1, 5)], all)?.node, 1);
+    assert.equal(bestSuccessor([orphan], all)?.node, 0);
   });
 
   test('is the node that was asked for, or none', () => {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decideLeaving, type LeavingView } from '../../../executor-image/agent/leaving.js';
+import {
+  afterTick,
+  causeToLeave,
+  decideLeaving,
+  type LeavingView,
+  lockCounts,
+  lockTtlS,
+} from '../../../executor-image/agent/leaving.js';
 import { ExecutorWatch, isHealthCheck, orphanAfterTicks } from '../../../executor-image/agent/orphan.js';
 
 describe('a node that is to leave', () => {
@@ -14,8 +21,16 @@ describe('a node that is to leave', () => {
     ...more,
   });
 
-  test('asks for the lock when all others are members', () => {
-    assert.equal(decideLeaving(view()).do, 'lock');
+  test('has a cause: its executor is gone, or its mount is dead', () => {
+    assert.equal(causeToLeave({ executorIsGone: false }), undefined);
+    assert.equal(causeToLeave({ executorIsGone: true })?.code, 'orphan');
+    const why = 'the mount is dead';
+    assert.deepEqual(causeToLeave({ executorIsGone: false, deadMount: why }), { code: 'mountDead', why });
+  });
+
+  test('asks for the lock when all others are members, and that they be so in the very transaction', () => {
+    const decision = decideLeaving(view());
+    assert.deepEqual(decision.do === 'lock' && decision.members, [1, 2]);
     // Whether it is heard itself does not matter.
     assert.equal(decideLeaving(view({ cluster: { ...well, live: [1, 2] } })).do, 'lock');
   });
@@ -37,6 +52,24 @@ describe('a node that is to leave', () => {
     const cluster = { ...well, isHolder: true };
     assert.match(decideLeaving(view({ cluster, freeFor: 9 })).reason, /others that are to leave go first/);
     assert.equal(decideLeaving(view({ cluster, freeFor: 10 })).do, 'lock');
+  });
+
+  test('counts its ticks, and those in a row in which it might have left', () => {
+    const { cluster: _, ...silent } = view({ waited: 7, freeFor: 3 });
+    assert.deepEqual(afterTick(silent), { waited: 8, freeFor: 0 });
+    const holder = view({ waited: 7, freeFor: 3, cluster: { ...well, isHolder: true } });
+    assert.deepEqual(afterTick(holder), { waited: 8, freeFor: 4 });
+    assert.deepEqual(afterTick(view({ waited: 7, freeFor: 3, cluster: { ...well, leaver: 1 } })), {
+      waited: 8,
+      freeFor: 0,
+    });
+  });
+
+  test('does not trust a lock that took so long to get that it may have run out before the node is gone', () => {
+    assert.equal(lockCounts(3_999), true);
+    assert.equal(lockCounts(4_000), false);
+    // 4 s to get it, 6 s to leave, and a heartbeat's TTL.
+    assert.equal(lockTtlS(5), 15);
   });
 
   test('ends without the lock when it has waited for 10 minutes, whatever the cluster is like', () => {
