@@ -9,6 +9,8 @@ import { NodeEnd } from './errors.js';
 import { linkOnce, onVolume } from './volume.js';
 
 const claimTimeoutMs = 20_000;
+/** An error half-way through does not pass for a shorter list: ls says so by its exit status. */
+const listScript = 'exec ls -1U "$1"';
 
 /** What a look at the trusted directory shows. */
 export type Sight =
@@ -29,57 +31,6 @@ export function sightOf(names: readonly string[], generation: number): Sight {
 /** A generation's file as its founders write it, all of them alike. */
 export function renderFounders(founders: readonly string[]): string {
   return `${founders.join('\n')}\n`;
-}
-
-/**
- * By `readdir`: a `stat` of a name may fail for long while bricks are away, when a `readdir` shows it (GlusterFS). An error
- * half-way through must not pass for a shorter list, which ls sees to by its exit status.
- */
-export async function listTrusted(timeoutMs: number): Promise<string[]> {
-  return linesOf(await onVolume('exec ls -1U "$1"', [containerPaths.trusted], '', timeoutMs));
-}
-
-const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
-
-/**
- * GlusterFS shows its translators below a mount; other file systems have no such directory, and a pattern that fits nothing.
- * Where the list fails the look fails, but for a dead mount, which it tells.
- */
-const lookScript = `
-trusted=$1 shared=$2 write_behind=$3 dead=$4
-if ! ls -1U "$trusted"; then
-  /usr/bin/python3 -SE /opt/mesos-jupyter/mount_is_dead.py "$shared" && echo "$dead"
-  exit
-fi
-for translator in "$shared"/.meta/graphs/active/*-write-behind; do
-  if [ -e "$translator" ]; then echo "$write_behind"; fi
-done
-`;
-/** No names of files that a directory lists. */
-const marks = { writeBehind: './write-behind', dead: './dead' } as const;
-
-/** What a look finds. */
-export interface Findings {
-  /** Names in the trusted directory. */
-  readonly names: string[];
-  /**
-   * Whether the mount holds writes back: with GlusterFS' write-behind on, lines of a frozen or killed writer land after another
-   * has taken over (FACTS, GlusterFS 1).
-   */
-  readonly writesBehind: boolean;
-  /** Whether the mount's process is gone, so that nothing heals it in this container. */
-  readonly isDead: boolean;
-}
-
-export async function look(timeoutMs: number): Promise<Findings> {
-  const { trusted, shared } = containerPaths;
-  const args = [trusted, shared, marks.writeBehind, marks.dead];
-  const lines = linesOf(await onVolume(lookScript, args, '', timeoutMs));
-  return {
-    names: lines.filter((line) => line !== marks.writeBehind && line !== marks.dead),
-    writesBehind: lines.includes(marks.writeBehind),
-    isDead: lines.includes(marks.dead),
-  };
 }
 
 /**
@@ -113,5 +64,8 @@ export async function claimGeneration(task: TaskEnvironment): Promise<void> {
 async function claim(name: string, text: string): Promise<{ found: string; names: string[] }> {
   const found = await linkOnce(name, text);
   // After the link: of two foundings at once, at least one sees the other.
-  return { found, names: await listTrusted(claimTimeoutMs) };
+  return {
+    found,
+    names: (await onVolume(listScript, [containerPaths.trusted], '', claimTimeoutMs)).split('\n'),
+  };
 }

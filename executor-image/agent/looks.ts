@@ -4,17 +4,19 @@
  */
 import { Alarm, bootClockMs } from './clock.js';
 import { messageOf, NodeEnd } from './errors.js';
-import { look, sightOf } from './generation.js';
+import { sightOf } from './generation.js';
 import type { Log } from './log.js';
+import { Looker } from './looker.js';
 import { freshUntilMs, handsOverFromMs } from './sight.js';
 
-/** A look takes some ten ms. */
+/** A look takes a ms, and the first one the start of a process. */
 const hangsAfterMs = 2000;
 
 export class Looks {
   /** Called after each look that saw this generation's file. */
   onLook: () => void = () => {};
 
+  readonly #looker = new Looker();
   readonly #limitMs: number;
   #lastStartedAtMs: number | undefined;
   #firstSeenAtMs: number | undefined;
@@ -84,9 +86,10 @@ export class Looks {
     this.#lookingSinceMs = startedAtMs;
     try {
       // One that hangs is given up while there is time for others: it may be stuck where they are not.
-      const { names, writesBehind, isDead } = await look(this.#limitMs / 3);
+      const { names, writesBehind, isDead, error } = await this.#looker.look(this.#limitMs / 3);
       this.#isDead = isDead;
       if (isDead) throw new Error("the mount is dead: the host's process that served it has ended");
+      if (error !== undefined) throw new Error(error);
       const sight = sightOf(names, this.generation);
       if (sight.kind === 'past') {
         throw new NodeEnd(

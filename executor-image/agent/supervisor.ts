@@ -62,7 +62,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
     },
     of('control'),
   );
-  const ssh = new Ssh(task, of('ssh'));
+  const ssh = new Ssh(task, () => etcd.serves, of('ssh'));
   const executor = new ExecutorWatch(task.healthChecks);
   const leaving = new Leaving(
     self,

@@ -1,5 +1,5 @@
 /** The shared volume: really mounted, writable by use, with its trusted directory. Nothing here can hang the node agent. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { containerPaths, type TaskEnvironment, tokenFileName } from '../contract.js';
 import { messageOf, NodeEnd } from './errors.js';
@@ -9,28 +9,38 @@ let hanging = 0;
 const mostHanging = 8;
 
 /**
- * Runs a shell script that may touch the volume, and resolves with what it prints. A lost brick makes every call on a
- * GlusterFS mount hang for `network.ping-timeout`, and no signal ends a process that waits there: so it is a child, and
- * given up after a time.
+ * Starts a process that may touch the volume. A lost brick makes every call on a GlusterFS mount hang for `network.ping-timeout`,
+ * and no signal ends a process that waits there: so it is a child, to be given up after a time.
+ * @throws when too many that were given up still hang
  */
-export function onVolume(
+export function spawnForVolume([command = '', ...args]: readonly string[]): ChildProcessWithoutNullStreams {
+  if (hanging >= mostHanging) throw new Error(`${hanging} earlier calls to the shared volume hang`);
+  return spawn(command, args, { stdio: 'pipe', detached: true });
+}
+
+/** Kills such a process and those that it started; until it is gone it counts as one that hangs. */
+export function giveUp(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  hanging += 1;
+  child.on('close', () => {
+    hanging -= 1;
+  });
+  killGroup(child.pid);
+}
+
+/** Runs a shell script that may touch the volume, and resolves with what it prints. */
+export async function onVolume(
   script: string,
   args: readonly string[],
   input = '',
   timeoutMs = 10_000,
 ): Promise<string> {
-  if (hanging >= mostHanging) {
-    return Promise.reject(new Error(`${hanging} earlier calls to the shared volume hang`));
-  }
+  const child = spawnForVolume(['/bin/sh', '-euc', script, 'sh', ...args]);
   return new Promise((resolve, reject) => {
-    let isLate = false;
-    const child = spawn('/bin/sh', ['-euc', script, 'sh', ...args], { stdio: 'pipe', detached: true });
     let out = '';
     let err = '';
     const timer = setTimeout(() => {
-      isLate = true;
-      hanging += 1;
-      if (child.pid !== undefined) killGroup(child.pid);
+      giveUp(child);
       reject(new Error(`the shared volume did not answer within ${timeoutMs / 1000} s`));
     }, timeoutMs);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -44,7 +54,6 @@ export function onVolume(
     child.on('error', reject);
     child.on('close', (status) => {
       clearTimeout(timer);
-      if (isLate) hanging -= 1;
       if (status === 0) resolve(out);
       else reject(new Error(err.trim() || `a script on the shared volume ended with status ${status}`));
     });

@@ -32,8 +32,11 @@ const paths = {
   gathered: `${containerPaths.trusted}/ssh`,
 } as const;
 
-/** A node that comes is heard of by the directory's watch; this is for when there is no quorum to hear by. */
-const gatherEveryMs = 10_000;
+/**
+ * A node that comes is heard of by the directory's watch; often for when there is no quorum to hear by, when the keys cannot be read, and
+ * once more after a node came.
+ */
+const gatherEveryMs = { often: 10_000, seldom: 60_000 };
 /** sshd that ended this often without a healthy spell between will not run. */
 const mostEnds = 6;
 
@@ -64,11 +67,14 @@ done
 
 export class Ssh {
   readonly #alarm = new Alarm();
+  #gathersSinceNudge = 0;
   #server: Program | undefined;
   #written = '';
 
   constructor(
     readonly task: KeyOwner & { readonly addresses: readonly string[] },
+    /** Whether this node hears of others that come. */
+    readonly hears: () => boolean,
     readonly log: Log,
   ) {}
 
@@ -110,6 +116,7 @@ export class Ssh {
 
   /** Looks for other nodes' keys now: one of them has just come. */
   nudge(): void {
+    this.#gathersSinceNudge = 0;
     this.#alarm.ring();
   }
 
@@ -141,8 +148,10 @@ export class Ssh {
   async #keepGathering(signal: AbortSignal): Promise<void> {
     let failing = false;
     while (!signal.aborted) {
-      await this.#alarm.wait(gatherEveryMs, signal);
+      const isCalm = !failing && this.hears() && this.#gathersSinceNudge >= 2;
+      await this.#alarm.wait(isCalm ? gatherEveryMs.seldom : gatherEveryMs.often, signal);
       if (signal.aborted) return;
+      this.#gathersSinceNudge += 1;
       try {
         await this.#gather();
         if (failing) this.log.info('the gathered keys can be read again');
