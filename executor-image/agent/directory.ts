@@ -100,6 +100,7 @@ export class Directory {
     while (!signal.aborted) {
       let waitMs = readEveryMs;
       try {
+        if (!this.etcd.serves) throw new Error('there is no leader');
         watch ??= await this.#watch(() => {
           watch?.close();
           watch = undefined;

@@ -1,5 +1,5 @@
 /** Talking to one etcd member: a client for one endpoint, with short deadlines and no policy that would hide a failure. */
-import { noop } from 'cockatiel';
+import { ExponentialBackoff, noop } from 'cockatiel';
 import { Etcd3, type IMember, type IStatusResponse } from 'etcd3';
 import { ports } from '../../contract.js';
 import type { Credentials } from '../trust/credentials.js';
@@ -20,9 +20,14 @@ export function connect(address: string, credentials: Credentials): Etcd3 {
       privateKey: Buffer.from(key),
     },
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: Date.now() + callDeadlineMs }),
-    faultHandling: { host: () => noop, global: noop },
+    faultHandling: {
+      host: () => noop,
+      global: noop,
+      // The default waits up to half a minute before it looks for a server that was away.
+      watchBackoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 500 }).next(),
+    },
     grpcOptions: {
-      // The defaults wait up to two minutes before they look for a server that was away.
+      // And these up to two minutes.
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 500,
       'grpc.use_local_subchannel_pool': 1,
