@@ -1,12 +1,16 @@
 /** The one clock that fences are reckoned on, and how to wait. */
-import { readFileSync } from 'node:fs';
+import { openSync, readFileSync, readSync } from 'node:fs';
+
+/** Kept open: the clock is read many times a second. */
+const uptime = { file: openSync('/proc/uptime', 'r'), text: Buffer.alloc(64) };
 
 /**
  * Milliseconds since the host booted, suspension included (CLOCK_BOOTTIME, to 10 ms). A monotonic clock stands still while
  * a host is suspended, when leases run out elsewhere; a wall clock jumps.
  */
 export function bootClockMs(): number {
-  return Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000);
+  const length = readSync(uptime.file, uptime.text, 0, uptime.text.length, 0);
+  return Math.round(Number.parseFloat(uptime.text.toString('latin1', 0, length)) * 1000);
 }
 
 /** Another one after every boot of the host; a container sees its host's. */

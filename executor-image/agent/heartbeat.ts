@@ -1,12 +1,16 @@
 /** Tells the cluster that this node lives: a key on a lease, renewed as long as it does. */
-import { bootClockMs, sleep } from './clock.js';
+import { Alarm, bootClockMs } from './clock.js';
 import { keys, type NodeRecord } from './directory.js';
 import { messageOf } from './errors.js';
 import type { EtcdMember } from './etcd/member.js';
 import { Lease, LeaseGone } from './lease.js';
 import type { Log } from './log.js';
 
+/** Between two keep-alives, also of a longer TTL: they tell of a new leader, too. */
+const mostMs = 1250;
+
 export class Heartbeat {
+  readonly #alarm = new Alarm();
   #lease: Lease | undefined;
   #heardAtMs: number | undefined;
   #isFading = false;
@@ -23,16 +27,22 @@ export class Heartbeat {
     return this.#heardAtMs !== undefined && bootClockMs() - this.#heardAtMs < this.ttlS * 1000;
   }
 
+  /** Is heard now, if it can be: the own member has just become one that serves, say. */
+  nudge(): void {
+    if (!this.heard) this.#alarm.ring();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const everyMs = (this.ttlS * 1000) / 4;
+    const everyMs = Math.min((this.ttlS * 1000) / 4, mostMs);
     while (!signal.aborted) {
       if (this.etcd.serves) {
         await this.#beat().catch((error) => {
           if (error instanceof LeaseGone) this.#lease = undefined;
+          this.etcd.nudge();
           this.log.debug(`not heard: ${messageOf(error)}`);
         });
       }
-      await sleep(this.heard ? everyMs : Math.min(200, everyMs), signal);
+      await this.#alarm.wait(this.heard ? everyMs : Math.min(200, everyMs), signal);
     }
   }
 
@@ -44,7 +54,9 @@ export class Heartbeat {
       this.#lease = lease;
       this.#heardAtMs = lease.grantedAtMs;
     } else {
-      this.#heardAtMs = (await this.#lease.keepAlive()).startedAtMs;
+      const kept = await this.#lease.keepAlive();
+      this.#heardAtMs = kept.startedAtMs;
+      this.etcd.heard(kept);
     }
   }
 

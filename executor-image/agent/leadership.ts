@@ -164,11 +164,16 @@ export class Leadership {
 
   async #renew(lease: Lease): Promise<void> {
     try {
-      const { startedAtMs, term: keepAliveTerm } = await lease.keepAlive();
+      const kept = await lease.keepAlive();
+      this.etcd.heard(kept);
       const { header, kvs } = await this.etcd.client.kv.range({ key: Buffer.from(keys.notebook) });
       if (this.#lease !== lease) return;
       if (kvs[0]?.lease !== lease.id) throw new LeaseGone('the notebook key is not this task’s any more');
-      const renewal = { startedAtMs, keepAliveTerm, readTerm: header.raft_term };
+      const renewal = {
+        startedAtMs: kept.startedAtMs,
+        keepAliveTerm: kept.term,
+        readTerm: header.raft_term,
+      };
       this.#extend(deadlineAfter(this.#deadlineMs, renewal, this.ttlS * 1000));
     } catch (error) {
       if (!(error instanceof LeaseGone) || this.#lease !== lease) throw error;
@@ -196,6 +201,7 @@ export class Leadership {
   }
 
   #forget(): void {
+    this.#lease?.stopRenewing();
     this.#lease = undefined;
     this.#deadlineMs = 0;
   }

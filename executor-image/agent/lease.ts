@@ -1,5 +1,5 @@
 /** A lease on the own member, renewed by calls of our own: etcd3 tells of a lost one after up to twice its TTL only. */
-import type { ICompare, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
 import { bootClockMs } from './clock.js';
 import type { ClientSource } from './etcd/client.js';
 
@@ -8,6 +8,8 @@ const answerWithinMs = 1000;
 export interface KeptAlive {
   readonly startedAtMs: number;
   readonly term: string;
+  /** etcd's, when the member took the keep-alive. */
+  readonly revision: string;
 }
 
 /** Asked of a lease that is no more. */
@@ -16,6 +18,8 @@ export class LeaseGone extends Error {
 }
 
 export class Lease {
+  #renewals: Renewals | undefined;
+
   private constructor(
     readonly source: ClientSource,
     readonly id: string,
@@ -29,27 +33,26 @@ export class Lease {
   }
 
   /**
-   * Renews it once.
+   * Renews it once; one renewal at a time.
    * @throws LeaseGone when it has run out or was revoked.
    */
   async keepAlive(): Promise<KeptAlive> {
     const startedAtMs = bootClockMs();
-    const stream = await this.source.client.leaseClient.leaseKeepAlive({
-      deadline: Date.now() + answerWithinMs,
-    });
-    try {
-      return await new Promise<KeptAlive>((resolve, reject) => {
-        stream.on('data', (response) => {
-          if (response.TTL === '0') reject(new LeaseGone(`lease ${this.id} is no more`));
-          else resolve({ startedAtMs, term: response.header.raft_term });
-        });
-        stream.on('error', reject);
-        stream.on('end', () => reject(new Error('etcd ended the keep-alive without an answer')));
-        stream.write({ ID: this.id });
-      });
-    } finally {
-      stream.end();
+    const { TTL, header } = await (await this.#open()).renew(this.id);
+    if (TTL === '0') {
+      this.stopRenewing();
+      throw new LeaseGone(`lease ${this.id} is no more`);
     }
+    return { startedAtMs, term: header.raft_term, revision: header.revision };
+  }
+
+  async #open(): Promise<Renewals> {
+    const { client } = this.source;
+    // The client is another one after the certificate was renewed.
+    if (this.#renewals?.client !== client) this.stopRenewing();
+    if (!this.#renewals?.isOpen)
+      this.#renewals = new Renewals(client, await client.leaseClient.leaseKeepAlive());
+    return this.#renewals;
   }
 
   /** Creates `key` on this lease unless it is there, and only if all of `required` are; says whether it was created. */
@@ -78,8 +81,65 @@ export class Lease {
     await this.source.client.kv.put({ key: Buffer.from(key), value: Buffer.from(value), lease: this.id });
   }
 
+  /** It is left to run out. */
+  stopRenewing(): void {
+    this.#renewals?.end();
+    this.#renewals = undefined;
+  }
+
   /** Ends it, and its keys with it. */
   async revoke(): Promise<void> {
+    this.stopRenewing();
     await this.source.client.leaseClient.leaseRevoke({ ID: this.id });
+  }
+}
+
+type Stream = Awaited<ReturnType<Etcd3['leaseClient']['leaseKeepAlive']>>;
+
+interface Question {
+  readonly answer: (response: ILeaseKeepAliveResponse) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** A call to etcd that stays open from one renewal to the next, since most of a renewal's work would be to open it. */
+class Renewals {
+  isOpen = true;
+  #question: Question | undefined;
+
+  constructor(
+    readonly client: Etcd3,
+    readonly stream: Stream,
+  ) {
+    stream.on('data', (response) => this.#question?.answer(response));
+    stream.on('error', (error) => this.#close(error));
+    stream.on('end', () => this.#close(new Error('etcd ended the keep-alives')));
+  }
+
+  async renew(id: string): Promise<ILeaseKeepAliveResponse> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((answer, fail) => {
+        this.#question = { answer, fail };
+        timer = setTimeout(() => {
+          // What still comes on it must not pass for the answer to a later keep-alive.
+          this.#close(new Error(`etcd did not answer a keep-alive within ${answerWithinMs} ms`));
+          this.stream.cancel();
+        }, answerWithinMs);
+        this.stream.write({ ID: id });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#question = undefined;
+    }
+  }
+
+  end(): void {
+    this.#close(new Error('these keep-alives are over'));
+    this.stream.end();
+  }
+
+  #close(why: Error): void {
+    this.isOpen = false;
+    this.#question?.fail(why);
   }
 }

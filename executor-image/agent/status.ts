@@ -10,18 +10,19 @@ import { isHealthCheck } from './orphan.js';
  */
 export function serveStatus(read: () => NodeStatus, onHealthCheck: () => void): Promise<Server> {
   const server = createServer((request, response) => {
-    const status = read();
     switch (request.method === 'GET' || request.method === 'HEAD' ? request.url : undefined) {
       case '/livez':
         if (isHealthCheck(request.socket.remoteAddress)) onHealthCheck();
         // Would a restart help? Not while this answers: a node that waits for a quorum is alive.
         return answer(response, 200, { alive: true });
-      case '/readyz':
-        return answer(response, status.ready ? 200 : 503, { ready: status.ready, reason: status.reason });
+      case '/readyz': {
+        const { ready, reason } = read();
+        return answer(response, ready ? 200 : 503, { ready, reason });
+      }
       case '/status':
-        return answer(response, 200, status);
+        return answer(response, 200, read());
       case '/metrics':
-        return send(response, 200, metricsType, renderMetrics(status, ownUsage()));
+        return send(response, 200, metricsType, renderMetrics(read(), ownUsage()));
       default:
         return answer(response, 404, { error: 'there is GET /livez, /readyz, /status and /metrics' });
     }

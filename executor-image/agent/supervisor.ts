@@ -136,6 +136,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   looks.onLook = () => leadership.runIfAllowed();
   etcd.onRevision = (revision) => directory.heard(revision);
   etcd.onChange = () => {
+    heartbeat.nudge();
     directory.nudge();
     leadership.nudge();
   };

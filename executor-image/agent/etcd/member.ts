@@ -33,8 +33,10 @@ const dataDirectory = `${home}/etcd`;
 const marker = `${home}/etcd-was-started`;
 
 const lookEveryMs = 500;
-/** How often the own member is asked while it is none that serves, and when it is. */
-const askEveryMs = { starting: 100, settled: 500 };
+/** How often the own member is asked: while it is none that serves, when it is, and while keep-alives confirm what it is. */
+const askEveryMs = { starting: 100, settled: 500, confirmed: 5000 };
+/** Longer than from one keep-alive of the heartbeat to the next. */
+const confirmedForMs = 1500;
 
 /** What the own member was last heard to be. */
 export interface Standing {
@@ -75,6 +77,8 @@ export class EtcdMember implements ClientSource {
   /** Whether the own member is a voter, as far as is known: a founder's is one from the start, nobody's is without a log. */
   #isVoter = false;
   #inVainSinceMs: number | undefined;
+  /** When a keep-alive last said that the own member's role is what it was, on the boot clock. */
+  #confirmedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly task: TaskEnvironment,
@@ -143,8 +147,19 @@ export class EtcdMember implements ClientSource {
     }
   }
 
+  /**
+   * What the answer to a keep-alive says besides. A lease is renewed through the leader, and a term has one leader: in the term of
+   * the last status the own member is what it was.
+   */
+  heard({ term, revision }: { readonly term: string; readonly revision: string }): void {
+    this.onRevision(revision);
+    if (term === this.standing.term) this.#confirmedAtMs = bootClockMs();
+    else this.nudge();
+  }
+
   /** Asks the own member now: its role may be another. */
   nudge(): void {
+    this.#confirmedAtMs = Number.NEGATIVE_INFINITY;
     this.#asking.ring();
   }
 
@@ -298,8 +313,21 @@ export class EtcdMember implements ClientSource {
         if (role === 'learner') await this.#promote(memberId);
         else this.#say((await this.#tendSpace(status, role)) ?? `etcd is a ${role}`);
       }
-      await this.#asking.wait(this.serves ? askEveryMs.settled : askEveryMs.starting, signal);
+      await this.#pause(signal);
     }
+  }
+
+  /** Until the own member is to be asked again. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    if (!this.serves) return this.#asking.wait(askEveryMs.starting, signal);
+    const askedAtMs = bootClockMs();
+    do {
+      await this.#asking.wait(this.#isConfirmed ? confirmedForMs : askEveryMs.settled, signal);
+    } while (!signal.aborted && this.#isConfirmed && bootClockMs() - askedAtMs < askEveryMs.confirmed);
+  }
+
+  get #isConfirmed(): boolean {
+    return bootClockMs() - this.#confirmedAtMs < confirmedForMs;
   }
 
   /** @returns what there is to say of etcd's space, when there is little. */
