@@ -1,17 +1,14 @@
 /** Real containers: how soon a relaunched node is a member again, and what a node costs while nothing happens. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ensureImage } from '../../framework/local/image.js';
 import { createTerminal } from '../../framework/local/terminal.js';
 import { TestCluster } from '../image/cluster.js';
 import { docker } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
+import { benchFootprint } from './footprint.js';
 import type { Row } from './table.js';
 
 const limitMs = 60_000;
-const idleS = 30;
-/** The clock ticks of /proc/PID/stat; the same on every Linux that runs containers. */
-const ticksPerSecond = 100;
 
 /** In milliseconds. */
 interface Comeback {
@@ -55,43 +52,14 @@ async function relaunch(cluster: TestCluster, node: number): Promise<Comeback> {
   return { voter: voterMs, hosts: hostsMs - voterMs, ssh: Math.max(0, Math.max(...sshMs) - voterMs) };
 }
 
-interface Footprint {
-  readonly residentMb: number;
-  /** Of one core, over the time of the measurement, with what its short-lived children took. */
-  readonly cpuPercent: number;
-}
-
-/** The node agent's processor time in seconds, that of its ended children included, and its resident memory in kB. */
-async function usage(cluster: TestCluster, node: number): Promise<{ cpuS: number; residentKb: number }> {
-  const text = await cluster.shell(
-    node,
-    'pid=$(pgrep -o -x node || pgrep -o -f main.cjs); cat /proc/$pid/stat; grep VmRSS /proc/$pid/status',
-  );
-  const [stat = '', rss = ''] = text.split('\n');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-  return { cpuS: ticks / ticksPerSecond, residentKb: Number(/\d+/.exec(rss)?.[0]) };
-}
-
-async function idle(cluster: TestCluster, node: number): Promise<Footprint> {
-  const before = await usage(cluster, node);
-  await delay(idleS * 1000);
-  const after = await usage(cluster, node);
-  return {
-    residentMb: after.residentKb / 1024,
-    cpuPercent: ((after.cpuS - before.cpuS) / idleS) * 100,
-  };
-}
-
 export async function benchNodes(rounds: number): Promise<Row[]> {
   process.env['MESOS_JUPYTER_IMAGE'] ??= await ensureImage({ terminal: createTerminal() });
   const cluster = await TestCluster.create(3, { logLevel: 'info' });
   try {
     await cluster.startAll();
     let holder = await cluster.settled(limitMs);
-    const follower = cluster.nodes.find((node) => node !== holder) ?? 0;
     await waitFor('a settled Jupyter', limitMs, async () => (await cluster.serving()).length === 1);
-    const footprints = await Promise.all([idle(cluster, holder), idle(cluster, follower)]);
+    const footprint = await benchFootprint(cluster, holder);
     const comebacks: Comeback[] = [];
     for (let round = 0; round < rounds; round++) {
       // Followers, whose loss moves nothing else.
@@ -124,20 +92,7 @@ export async function benchNodes(rounds: number): Promise<Row[]> {
         'ms',
         'aim 2 s',
       ),
-      ...(['the holder', 'another node'] as const).flatMap((whose, at) => [
-        row(
-          `node agent of ${whose}, idle: resident`,
-          [footprints[at]?.residentMb ?? Number.NaN],
-          'MB',
-          'aim 100 MB',
-        ),
-        row(
-          `node agent of ${whose}, idle: processor`,
-          [footprints[at]?.cpuPercent ?? Number.NaN],
-          '% of a core',
-          `aim 1 %; over ${idleS} s, its children's included`,
-        ),
-      ]),
+      ...footprint,
     ];
   } finally {
     await cluster.remove();
