@@ -7,6 +7,7 @@ import { authorityFileName, type ControlCall } from '../../executor-image/contra
 import { type Answer, ControlClient } from '../../framework/control/client.js';
 import { docker, exitStatusOf } from '../support/docker.js';
 import { JupyterRecorder } from '../support/inside.js';
+import type { KernelConnection } from '../support/jupyter.js';
 import { waitFor } from '../support/wait.js';
 import { schedulerKey, TestCluster } from './cluster.js';
 
@@ -36,8 +37,23 @@ describe('the notebook goes to another node', () => {
     return new ControlClient(schedulerKey).call(cluster.address(node), call, certificate);
   }
 
+  /** A kernel that somebody has open. */
+  async function open(node: number): Promise<KernelConnection> {
+    const jupyter = cluster.jupyter(node);
+    const kernel = jupyter.connect(await jupyter.startKernel());
+    await kernel.run('kept = 1');
+    return kernel;
+  }
+
+  async function assertToldWhy(kernel: KernelConnection): Promise<void> {
+    const { code, reason } = await kernel.closed;
+    assert.equal(code, 1012, 'service restart');
+    assert.match(reason, /handed over/);
+  }
+
   test('by an operator’s order, to the node of choice, and leadership with it', async (t) => {
     const [, to = 0] = others(holder);
+    const kernel = await open(holder);
     const began = performance.now();
     const { status, text } = await handOver(holder, to);
     assert.equal(status, 200, text);
@@ -47,6 +63,7 @@ describe('the notebook goes to another node', () => {
       `an operator’s order → settled on the other node: ${Math.round(performance.now() - began)} ms`,
     );
     holder = to;
+    await assertToldWhy(kernel);
   });
 
   test('not when the node does not hold it, nor to one that cannot take it', async () => {
@@ -65,8 +82,7 @@ describe('the notebook goes to another node', () => {
 
   test('when its holder is told to end', async (t) => {
     const node = holder;
-    const kernel = await cluster.jupyter(node).startKernel();
-    await cluster.jupyter(node).runCell(kernel, 'kept = 1');
+    const kernel = await open(node);
     const told = performance.now();
     await docker('kill', '--signal', 'TERM', cluster.container(node));
     await waitFor(
@@ -78,6 +94,7 @@ describe('the notebook goes to another node', () => {
       `SIGTERM to the holder → Jupyter answers elsewhere: ${Math.round(performance.now() - told)} ms`,
     );
     await waitFor('its end', 10_000, async () => (await exitStatusOf(cluster.container(node))) === 0);
+    await assertToldWhy(kernel);
     await cluster.start(node);
     holder = await cluster.settled(40_000);
   });

@@ -1,7 +1,11 @@
 """How a node's Jupyter serves. What differs between nodes comes in the environment, what is secret from the trusted directory."""
 
 import os
+import sys
 from pathlib import Path
+
+# Where our extension is. Last: nothing of Jupyter's is to be found here.
+sys.path.append(os.path.dirname(__file__))
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
 
@@ -21,6 +25,9 @@ c.PasswordIdentityProvider.allow_password_change = False
 # Behind the scheduler's proxy, or at a bare address, `Host` is not localhost. The token protects, and the check of `Origin`.
 c.ServerApp.allow_remote_access = True
 c.ServerApp.trust_xheaders = True
+
+c.ServerApp.jpserver_extensions.update({"farewell": True})
+c.ServerApp.kernel_websocket_connection_class = "farewell.Connection"
 
 # A terminal may take less of the machine than etcd and the node agent do; kernel.json does the same for kernels.
 c.ServerApp.terminado_settings = {
