@@ -18,8 +18,8 @@ export interface Authority extends Issuer {
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-/** Clocks may be a day off, and the one that looks may be slow by a little more than the one that made it. */
-const backdatedMs = dayMs + hourMs;
+/** Clocks may be a day off: who looks may be a day behind, and who made it a day ahead. And an hour to spare. */
+const backdatedMs = 2 * dayMs + hourMs;
 /** Renewed daily; a week lets a node whose renewal fails, or a clock that runs ahead, be noticed in time. */
 const validForMs = 7 * dayMs;
 const renewAfterMs = dayMs;
