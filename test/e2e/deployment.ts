@@ -107,6 +107,8 @@ interface Surroundings {
 export class Deployment extends ClusterAccess {
   readonly addresses: readonly string[];
   readonly frameworkName = uniqueName('mesos-jupyter-e2e');
+  /** Of the nodes that schedulers launch which are started from now on. */
+  image = imageUnderTest();
   readonly #around: Surroundings;
   readonly #memMb: number;
   readonly #scratch: string;
@@ -178,7 +180,7 @@ export class Deployment extends ClusterAccess {
   get flags(): string[] {
     return [
       ...['--master', this.master, '--framework-name', this.frameworkName, '--state-file', this.stateFile],
-      ...['--image', imageUnderTest(), '--network', this.network, '--ips', this.addresses.join()],
+      ...['--image', this.image, '--network', this.network, '--ips', this.addresses.join()],
       ...['--shared', this.shared, '--cpus', '0.2', '--mem-mb', String(this.#memMb), '--http-port', '0'],
       ...(givenMesos?.dockerParameters ?? []).flatMap((parameter) => ['--docker-parameters', parameter]),
     ];
