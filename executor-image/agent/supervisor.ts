@@ -136,6 +136,8 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
   looks.onLook = () => leadership.runIfAllowed();
   etcd.onRevision = (revision) => directory.heard(revision);
   etcd.onChange = () => {
+    // It may not hear of others from now on.
+    ssh.nudge();
     heartbeat.nudge();
     directory.nudge();
     leadership.nudge();
