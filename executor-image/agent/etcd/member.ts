@@ -79,6 +79,7 @@ export class EtcdMember implements ClientSource {
   #inVainSinceMs: number | undefined;
   /** When a keep-alive last said that the own member's role is what it was, on the boot clock. */
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
+  #isMakingRoom = false;
 
   constructor(
     readonly task: TaskEnvironment,
@@ -311,7 +312,11 @@ export class EtcdMember implements ClientSource {
         this.#stand({ role, memberId, term: status.raftTerm, raftIndex: Number(status.raftIndex) });
         this.onRevision(status.header.revision);
         if (role === 'learner') await this.#promote(memberId);
-        else this.#say((await this.#tendSpace(status, role)) ?? `etcd is a ${role}`);
+        else {
+          const trouble = await this.#tendSpace(status, role);
+          this.#isMakingRoom = trouble !== undefined;
+          this.#say(trouble ?? `etcd is a ${role}`);
+        }
       }
       await this.#pause(signal);
     }
@@ -326,8 +331,9 @@ export class EtcdMember implements ClientSource {
     } while (!signal.aborted && this.#isConfirmed && bootClockMs() - askedAtMs < askEveryMs.confirmed);
   }
 
+  /** Whether there is nothing to ask the own member: to make room takes several answers. */
   get #isConfirmed(): boolean {
-    return bootClockMs() - this.#confirmedAtMs < confirmedForMs;
+    return !this.#isMakingRoom && bootClockMs() - this.#confirmedAtMs < confirmedForMs;
   }
 
   /** @returns what there is to say of etcd's space, when there is little. */
