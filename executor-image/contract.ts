@@ -3,7 +3,7 @@
 import { leaseTtlTrouble } from './lease-times.js';
 
 /** Raised when either side could misread the other. A node agent refuses an environment of another version. */
-export const contractVersion = 4;
+export const contractVersion = 5;
 
 /** Where things are inside a container. The shared volume is mounted at `shared`. */
 export const containerPaths = {
@@ -332,6 +332,8 @@ export interface NodeStatus {
   };
   /** Whether no task of an earlier generation can run Jupyter any more; absent until etcd has answered. */
   fenced?: boolean;
+  /** Whether the operator has the cluster paused, as etcd says; absent while it does not answer. */
+  paused?: boolean;
   /** Addresses with a live heartbeat, in order: what `/etc/hosts` lists as node0…. */
   live: string[];
   /** Control calls since the node agent started. */
@@ -358,7 +360,11 @@ export type ControlCall =
   /** The leases of a task that is proven dead are to end now (heartbeat and notebook key). */
   | { readonly call: 'revokeLeases'; readonly taskId: string; readonly deadTaskId: string }
   /** The notebook is to go to another node: to `to`, or to the best one. Refused where it is not held, or nobody can take it. */
-  | { readonly call: 'handOver'; readonly taskId: string; readonly to?: number };
+  | { readonly call: 'handOver'; readonly taskId: string; readonly to?: number }
+  /** The operator has paused the cluster: Jupyter stays where it is, or away. `since` is ISO 8601. */
+  | { readonly call: 'pause'; readonly taskId: string; readonly since: string; readonly reason?: string }
+  /** The pause is over. */
+  | { readonly call: 'resume'; readonly taskId: string };
 
 /** Undefined for anything that is no control call. */
 export function readControlCall(text: string): ControlCall | undefined {
@@ -369,13 +375,17 @@ export function readControlCall(text: string): ControlCall | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { call, taskId, deadTaskId, to } = value as Record<string, unknown>;
+  const { call, taskId, deadTaskId, to, since, reason } = value as Record<string, unknown>;
   if (typeof taskId !== 'string') return undefined;
-  if (call === 'hello') return { call, taskId };
+  if (call === 'hello' || call === 'resume') return { call, taskId };
   if (call === 'revokeLeases' && typeof deadTaskId === 'string' && deadTaskId !== '') {
     return { call, taskId, deadTaskId };
   }
   if (call === 'handOver' && to === undefined) return { call, taskId };
   if (call === 'handOver' && typeof to === 'number') return { call, taskId, to };
+  if (call === 'pause' && typeof since === 'string') {
+    if (reason === undefined) return { call, taskId, since };
+    if (typeof reason === 'string') return { call, taskId, since, reason };
+  }
   return undefined;
 }

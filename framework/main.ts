@@ -7,6 +7,7 @@ import { confirmDeadCommand } from './commands/confirm-dead.js';
 import { handOverCommand, handOverFlags } from './commands/hand-over.js';
 import { hostCommand, hostCommandNames, hostFlags } from './commands/host.js';
 import { localCommand, localFlags } from './commands/local.js';
+import { pauseCommand, pauseFlags, resumeCommand } from './commands/pause.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
 import { teardownCommand } from './commands/teardown.js';
@@ -22,12 +23,16 @@ const commandNames = [
   'status',
   'teardown',
   'hand-over',
+  'pause',
+  'resume',
   'confirm-dead',
   'host',
 ] as const;
 const flagNames = [
   ...settingNames.map(flagOf),
-  ...Object.keys({ ...localFlags, ...checkFlags, ...hostFlags, ...handOverFlags }).map((name) => `--${name}`),
+  ...Object.keys({ ...localFlags, ...checkFlags, ...hostFlags, ...handOverFlags, ...pauseFlags }).map(
+    (name) => `--${name}`,
+  ),
   '--config',
   '--dry-run',
   '--url',
@@ -51,6 +56,8 @@ async function main(args: readonly string[]): Promise<void> {
     .command(statusCommand)
     .command(teardownCommand)
     .command(handOverCommand)
+    .command(pauseCommand)
+    .command(resumeCommand)
     .command(confirmDeadCommand)
     .command(hostCommand)
     .demandCommand(

@@ -10,6 +10,7 @@ import type {
   ClusterState,
   Launch,
 } from './cluster/model.js';
+import { yetToHear } from './cluster/pause.js';
 import { withoutFramework } from './cluster/record.js';
 import { type ClusterView, type ToldMember, viewOf, warningsOf } from './cluster/view.js';
 import type { Checked } from './config/load.js';
@@ -201,6 +202,8 @@ const storeAgainMs = 1_000;
 const askEveryMs = 5_000;
 /** Between looks for the operator's orders: a person waits for the answer. */
 const ordersEveryMs = 1_000;
+/** For so long a pause, or its end, is not called done before all nodes know. */
+const nodesHearWithinMs = 8_000;
 /** What the store says once and for all. */
 const forGood: ReadonlySet<ErrorCode> = new Set(['STORE_LOST', 'STATE_CORRUPT', 'STATE_NEWER']);
 
@@ -449,6 +452,8 @@ class RunningScheduler implements Scheduler {
         return void this.#explain(action.taskId, action.agentId);
       case 'tellDeath':
         return void this.#messenger?.tellDeath(action.taskId, action.survivors);
+      case 'tellPause':
+        return void this.#messenger?.tellPause(action.paused, action.nodes);
       case 'greet':
         return void this.#messenger?.greet(action.node);
       case 'releaseAddress':
@@ -478,16 +483,20 @@ class RunningScheduler implements Scheduler {
     const { record, nodes } = this.#state;
     return Promise.all(
       nodes.map(async ({ phase }, number): Promise<AskedNode> => {
-        const task = record.nodes[number]?.task;
-        if (phase.kind !== 'running' || task === undefined) return { number };
-        const recipient = { taskId: task.id, address: record.addresses[number] ?? '' };
-        const status = await askNode(recipient.address);
-        // Its address may be another container's.
+        const task = phase.kind === 'running' ? record.nodes[number]?.task : undefined;
+        // Its address may be another container's: an orphan's of its own.
+        if (task === undefined && record.unproven.every(({ node }) => node !== number)) return { number };
+        const address = record.addresses[number] ?? '';
+        const status = await askNode(address);
+        if (status?.bootId) {
+          const { taskId, bootId, contractVersion, paused } = status;
+          this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion, paused });
+        }
+        if (task === undefined) return { number };
+        const recipient = { taskId: task.id, address };
         if (status?.taskId !== task.id) return { number, recipient };
         const member = memberTold(status, performance.now());
         if (member !== undefined) this.#told.set(number, member);
-        const { taskId, bootId, contractVersion } = status;
-        if (bootId) this.#enqueue({ kind: 'nodeTold', taskId, bootId, contractVersion });
         return { number, recipient, status };
       }),
     );
@@ -531,6 +540,17 @@ class RunningScheduler implements Scheduler {
         return this.#state.record.nodes.some(({ task }) => task?.id === order.taskId && !task.end)
           ? { kind: 'refused', code: 'TASK_UNKNOWN', words: `Mesos says that task ${order.taskId} runs` }
           : { kind: 'done', words: `Task ${order.taskId} counts as dead.` };
+      case 'pause':
+        this.#enqueue(order);
+        await this.#working;
+        return { kind: 'done', words: `The cluster is paused. ${await this.#whoKnows(id)}` };
+      case 'resume': {
+        const wasPaused = this.#state.record.paused !== undefined;
+        this.#enqueue(order);
+        await this.#working;
+        if (!wasPaused) return { kind: 'done', words: 'The cluster was not paused.' };
+        return { kind: 'done', words: `The cluster goes on. ${await this.#whoKnows(id)}` };
+      }
       case 'handOver':
         try {
           // Not twice, should this process end over it.
@@ -543,6 +563,23 @@ class RunningScheduler implements Scheduler {
           logger.warn(`hand-over, as the operator wants it: ${messageOf(error)}`);
           return { kind: 'refused', code: coded?.code ?? 'INTERNAL', words: messageOf(error) };
         }
+    }
+  }
+
+  /** Waits a little for all nodes that run to have heard of the pause, or of its end, and says which have. */
+  async #whoKnows(orderId: string): Promise<string> {
+    // It is stored, and only the telling takes longer.
+    await this.#answer(orderId, { kind: 'underWay' });
+    const untilMs = performance.now() + nodesHearWithinMs;
+    for (;;) {
+      await this.#askNodes();
+      await this.#working;
+      const left = yetToHear(this.#state);
+      if (left.length === 0) return 'All nodes that run know of it.';
+      if (this.#ended || performance.now() >= untilMs) {
+        return `Not told yet: node ${left.join(', ')}, which the scheduler does not reach, or where etcd has no leader; it goes on trying.`;
+      }
+      await delay(300);
     }
   }
 
@@ -569,6 +606,7 @@ class RunningScheduler implements Scheduler {
       logger: this.#options.logger,
       ca: () => this.#state.record.ca,
       onCaShown: (ca) => this.#enqueue({ kind: 'caShown', ca }),
+      pause: () => this.#state.record.paused,
       signal: this.#over.signal,
     });
   }

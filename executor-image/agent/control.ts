@@ -15,6 +15,7 @@ import {
 } from '../contract.js';
 import { messageOf } from './errors.js';
 import type { Log } from './log.js';
+import type { PauseRecord } from './pause.js';
 import type { Credentials } from './trust/credentials.js';
 
 /** A call is a line of JSON. */
@@ -27,6 +28,8 @@ const silenceMs = 5000;
 export interface ControlHandlers {
   readonly revokeLeases: (deadTaskId: string) => Promise<string>;
   readonly handOver: (to: number | undefined) => Promise<string>;
+  readonly pause: (pause: PauseRecord) => Promise<string>;
+  readonly resume: () => Promise<string>;
 }
 
 export class Control {
@@ -118,6 +121,12 @@ export class Control {
         return this.handlers.revokeLeases(call.deadTaskId);
       case 'handOver':
         return this.handlers.handOver(call.to);
+      case 'pause': {
+        const { since, reason } = call;
+        return this.handlers.pause({ since, ...(reason === undefined ? {} : { reason }) });
+      }
+      case 'resume':
+        return this.handlers.resume();
     }
   }
 

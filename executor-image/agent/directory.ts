@@ -24,6 +24,10 @@ export interface ClusterView {
   readonly fenced: boolean;
   /** What is to become of the notebook. */
   readonly intents: Intents;
+  /** Whether the operator has the cluster paused. */
+  readonly isPaused: boolean;
+  /** The task that took the notebook last, whether it has it or not. */
+  readonly lastHolderTaskId?: string;
 }
 
 export const keys = {
@@ -33,6 +37,9 @@ export const keys = {
   notebook: '/notebook',
   fenced: '/fenced',
   leaver: '/leaver',
+  paused: '/paused',
+  /** Who took the notebook last; written with the notebook key, and on no lease. */
+  lastHolder: '/last-holder',
   /** The newest incarnation of a node that has set out to join: older ones that come back find it, and end. */
   incarnation: (node: number) => `/incarnations/${String(node).padStart(2, '0')}`,
 } as const;
@@ -140,15 +147,19 @@ export class Directory {
     const live: NodeRecord[] = [];
     let holder: NodeRecord | undefined;
     let leaver: NodeRecord | undefined;
+    let lastHolder: NodeRecord | undefined;
     let fenced = false;
+    let isPaused = false;
     let intents = noIntents;
     for (const { key, value } of answer.kvs) {
       intents = withIntent(intents, key.toString(), value.toString());
       if (key.toString() === keys.fenced) fenced = true;
+      if (key.toString() === keys.paused) isPaused = true;
       const record = parseRecord(value.toString());
       if (record === undefined) continue;
       if (key.toString() === keys.notebook) holder = record;
       else if (key.toString() === keys.leaver) leaver = record;
+      else if (key.toString() === keys.lastHolder) lastHolder = record;
       else if (key.toString().startsWith(keys.heartbeats)) live.push(record);
     }
     live.sort((a, b) => compareAddresses(a.address, b.address));
@@ -158,6 +169,8 @@ export class Directory {
       ...(leaver === undefined ? {} : { leaver }),
       fenced,
       intents,
+      isPaused,
+      ...(lastHolder === undefined ? {} : { lastHolderTaskId: lastHolder.taskId }),
     };
     const changed = JSON.stringify(view) !== JSON.stringify(this.view);
     this.view = view;

@@ -8,6 +8,8 @@ export interface HandBackView {
   readonly holderAddress?: string;
   /** Whether the notebook is to leave the holder: handed over, or unfit. */
   readonly isGivenAway?: boolean;
+  /** Whether the operator has automation frozen. */
+  readonly isPaused: boolean;
   /** When this node handed leadership back before, on the boot clock, oldest first. */
   readonly handedBackAtMs: readonly number[];
 }
@@ -20,7 +22,7 @@ export const restMs = 60_000;
  * a minute later: something keeps moving it, and each move costs the cluster a moment without a leader.
  */
 export function shouldHandBack(view: HandBackView): boolean {
-  if (!view.leading || view.holderAddress === undefined || view.isGivenAway) return false;
+  if (!view.leading || view.holderAddress === undefined || view.isGivenAway || view.isPaused) return false;
   const last = view.handedBackAtMs.at(-1);
   return last === undefined || view.nowMs - last >= restMs;
 }

@@ -1,5 +1,5 @@
 /**
- * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one. The holder's Jupyter
+ * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one (in a pause only its last holder). The holder's Jupyter
  * is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is killed when the key is lost.
  */
 import { renewalsPerTtl } from '../lease-times.js';
@@ -12,7 +12,15 @@ import { listMembers, statusOf } from './etcd/client.js';
 import type { EtcdMember } from './etcd/member.js';
 import type { Fence } from './fence.js';
 import { shouldHandBack } from './handback.js';
-import { aboutFreeKey, declareUnfit, intendHandOver, intentKeys, noIntents } from './intents.js';
+import {
+  aboutFreeKey,
+  declareUnfit,
+  intendHandOver,
+  intentKeys,
+  noIntents,
+  provisosOf,
+  type Right,
+} from './intents.js';
 import { Lease, LeaseGone } from './lease.js';
 import type { Log } from './log.js';
 import type { Looks } from './looks.js';
@@ -95,7 +103,7 @@ export class Leadership {
 
   async #hold(lease: Lease): Promise<void> {
     await this.#renew(lease);
-    if (this.#lease !== lease) return;
+    if (this.#lease !== lease || this.#isPaused) return;
     if (this.looks.isTooOldToHold) await this.handOver('the shared volume was not seen here for long');
     else if (this.notebook.cannotStart) {
       const why = 'Jupyter cannot be started here';
@@ -105,26 +113,34 @@ export class Leadership {
 
   async #contend(): Promise<void> {
     const view = this.directory.view;
-    if (view === undefined || bootClockMs() < this.#restsUntilMs) return;
+    if (view === undefined || !this.etcd.serves || bootClockMs() < this.#restsUntilMs) return;
     if (this.etcd.standing.role === 'follower') await this.#relieveLeader(view);
-    if (this.etcd.standing.role !== 'leader') return;
+    const leads = this.etcd.standing.role === 'leader';
     if (view.holder !== undefined) {
-      await this.#handBack(view.holder, view);
+      if (leads) await this.#handBack(view.holder, view);
       return;
     }
-    if (!(await this.fence.ensure())) return;
-    const decision = aboutFreeKey(this.self.taskId, this.looks.fresh, view);
-    if (decision.do === 'passOn') {
-      const { toTaskId, why } = decision;
-      if ((await this.#passLeadershipOn(why, toTaskId)) || decision.else === 'wait') return;
-    }
-    await this.#take();
+    const decision = aboutFreeKey({
+      ...view,
+      selfTaskId: this.self.taskId,
+      leads,
+      seesVolume: this.looks.fresh,
+    });
+    if (decision.do === 'leave' || !(await this.fence.ensure())) return;
+    if (decision.do === 'take') return this.#take(decision.by);
+    const { toTaskId, why } = decision;
+    if ((await this.#passLeadershipOn(why, toTaskId)) || decision.else === 'wait') return;
+    await this.#take('notPaused');
   }
 
-  async #take(): Promise<void> {
+  get #isPaused(): boolean {
+    return this.directory.view?.isPaused ?? false;
+  }
+
+  async #take(by: Right): Promise<void> {
     const lease = await Lease.grant(this.etcd, this.ttlS);
     const created = await lease
-      .createKey(keys.notebook, JSON.stringify(this.self), keys.fenced)
+      .createKey(keys.notebook, JSON.stringify(this.self), provisosOf(by, this.self), keys.lastHolder)
       .catch((error: unknown) => {
         // Perhaps created, perhaps not: without its lease it is not.
         this.log.debug(`taking the notebook key: ${messageOf(error)}`);
@@ -134,7 +150,7 @@ export class Leadership {
       await lease.revoke();
       return;
     }
-    this.log.info('this node holds the notebook now: it leads etcd and the key was free');
+    this.log.info(`this node holds the notebook now: the key was free, and ${reasonOf(by)}`);
     this.#lease = lease;
     await this.#renew(lease);
   }
@@ -143,7 +159,7 @@ export class Leadership {
   async #relieveLeader(view: ClusterView): Promise<void> {
     const [first] = view.live;
     const { handOverTo } = view.intents;
-    if (handOverTo !== undefined && handOverTo !== this.self.taskId) return;
+    if (view.isPaused || (handOverTo !== undefined && handOverTo !== this.self.taskId)) return;
     if (view.holder !== undefined || first?.taskId !== this.self.taskId || !this.looks.fresh) {
       this.#silentSinceMs = undefined;
       return;
@@ -300,10 +316,11 @@ export class Leadership {
   }
 
   /** Makes the holder's member leader, when the holder is well. */
-  async #handBack(holder: NodeRecord, { intents }: ClusterView): Promise<void> {
+  async #handBack(holder: NodeRecord, { intents, isPaused }: ClusterView): Promise<void> {
     const view = {
       nowMs: bootClockMs(),
       leading: true,
+      isPaused,
       isGivenAway: intents.handOverTo !== undefined || intents.unfit.includes(holder.taskId),
       handedBackAtMs: this.#handedBackAtMs,
       ...(holder.taskId === this.self.taskId ? {} : { holderAddress: holder.address }),
@@ -327,7 +344,10 @@ export class Leadership {
   async leave(): Promise<void> {
     this.#leaving = true;
     const why = 'this node leaves';
-    if (this.#lease !== undefined && !this.#isGivingUp) {
+    if (this.#lease !== undefined && this.#isPaused && !this.#isGivingUp) {
+      // Jupyter ends with the node, and comes up nowhere until the pause is over.
+      await this.#giveUp(why);
+    } else if (this.#lease !== undefined && !this.#isGivingUp) {
       this.#isGivingUp = true;
       const found = this.#makeWayForSuccessor(why, {}).catch((error) => this.log.warn(messageOf(error)));
       const over = new AbortController();
@@ -341,5 +361,16 @@ export class Leadership {
         this.log.warn(`leadership is not handed over: ${messageOf(error)}`),
       );
     }
+  }
+}
+
+function reasonOf(by: Right): string {
+  switch (by) {
+    case 'notPaused':
+      return 'it leads etcd';
+    case 'lastHolder':
+      return 'it was its last holder, in a pause';
+    case 'handedOver':
+      return 'the operator hands it over, in a pause';
   }
 }

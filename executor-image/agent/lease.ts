@@ -17,6 +17,23 @@ export class LeaseGone extends Error {
   override readonly name = 'LeaseGone';
 }
 
+/** What has to be so of another key, in the very transaction. */
+export type Proviso =
+  | { readonly key: string; readonly is: 'there' | 'absent' }
+  | { readonly key: string; readonly is: 'value'; readonly value: string };
+
+function compareOf(proviso: Proviso): ICompare {
+  const key = Buffer.from(proviso.key);
+  switch (proviso.is) {
+    case 'there':
+      return { result: 'Greater', target: 'Create', key, create_revision: 0 };
+    case 'absent':
+      return { result: 'Equal', target: 'Create', key, create_revision: 0 };
+    case 'value':
+      return { result: 'Equal', target: 'Value', key, value: Buffer.from(proviso.value) };
+  }
+}
+
 export class Lease {
   #renewals: Renewals | undefined;
 
@@ -55,24 +72,22 @@ export class Lease {
     return this.#renewals;
   }
 
-  /** Creates `key` on this lease unless it is there, and only if all of `required` are; says whether it was created. */
-  async createKey(key: string, value: string, ...required: readonly string[]): Promise<boolean> {
-    const put: IRequestOp = {
-      request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: this.id },
-    };
+  /**
+   * Creates `key` on this lease unless it is there, and only where all `provisos` hold; says whether it was created.
+   * @param alongside another key that then gets the same value, on no lease
+   */
+  async createKey(
+    key: string,
+    value: string,
+    provisos: readonly Proviso[],
+    alongside?: string,
+  ): Promise<boolean> {
+    const put = (name: string, lease?: string): IRequestOp => ({
+      request_put: { key: Buffer.from(name), value: Buffer.from(value), ...(lease && { lease }) },
+    });
     const { succeeded } = await this.source.client.kv.txn({
-      compare: [
-        { result: 'Equal', target: 'Create', key: Buffer.from(key), create_revision: 0 },
-        ...required.map(
-          (name): ICompare => ({
-            result: 'Greater',
-            target: 'Create',
-            key: Buffer.from(name),
-            create_revision: 0,
-          }),
-        ),
-      ],
-      success: [put],
+      compare: [{ key, is: 'absent' } as const, ...provisos].map(compareOf),
+      success: [put(key, this.id), ...(alongside === undefined ? [] : [put(alongside)])],
     });
     return succeeded;
   }

@@ -40,6 +40,8 @@ export interface LeavingView extends Patience {
     /** The node that has the lock. */
     readonly leaver?: number;
     readonly isHolder: boolean;
+    /** Whether the operator has it paused. */
+    readonly isPaused: boolean;
   };
 }
 
@@ -92,6 +94,7 @@ export function lockCounts(tookMs: number): boolean {
 /** What to do next; the first rule that fits. */
 export function decideLeaving(view: LeavingView): LeavingDecision {
   const { waited, freeFor, isMember, others, cluster } = view;
+  if (cluster?.isPaused) return { do: 'wait', reason: 'the operator has the cluster paused' };
   if (waited >= mostTicks) {
     return {
       do: 'go',
@@ -108,8 +111,9 @@ export function decideLeaving(view: LeavingView): LeavingDecision {
   return { do: 'lock', members: others, reason: 'all others are members, and none of them leaves' };
 }
 
-/** A node's patience after another tick with a cause to leave. */
+/** A node's patience after another tick with a cause to leave. After a pause the waiting begins anew. */
 export function afterTick(view: LeavingView): Patience {
+  if (view.cluster?.isPaused) return noPatience;
   return { waited: view.waited + 1, freeFor: obstacleTo(view) === undefined ? view.freeFor + 1 : 0 };
 }
 
@@ -193,6 +197,7 @@ export class Leaving {
               live: view.live.map(({ node }) => node),
               ...(leaver === undefined ? {} : { leaver }),
               isHolder: view.holder?.taskId === this.self.taskId,
+              isPaused: view.isPaused,
             },
           }),
     };
@@ -203,7 +208,10 @@ export class Leaving {
     try {
       const lease = await Lease.grant(this.etcd, lockTtlS(this.leaseTtlS));
       const record = JSON.stringify(this.self);
-      const created = await lease.createKey(keys.leaver, record, ...members.map(keys.heartbeat));
+      const created = await lease.createKey(keys.leaver, record, [
+        { key: keys.paused, is: 'absent' },
+        ...members.map((node) => ({ key: keys.heartbeat(node), is: 'there' }) as const),
+      ]);
       if (created && lockCounts(bootClockMs() - lease.grantedAtMs)) return true;
       await lease.revoke();
     } catch (error) {

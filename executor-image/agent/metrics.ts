@@ -83,6 +83,7 @@ function metricsOf(status: NodeStatus, usage: Usage): Metric[] {
     gauge('volume_look_age_seconds', 'Age of the last look that saw the shared volume.', volume.lookAgeS),
     gauge('volume_fresh', 'Whether that is young enough for Jupyter to run here.', volume.fresh),
     gauge('fenced', 'Whether no task of an earlier generation can run Jupyter any more.', status.fenced),
+    gauge('paused', 'Whether the operator has the cluster paused.', status.paused),
     gauge('live_nodes', 'Nodes whose heartbeat the cluster hears.', status.live.length),
     {
       name: `${prefix}control_calls_total`,

@@ -17,6 +17,7 @@ import { causeToLeave, Leaving } from './leaving.js';
 import { Looks } from './looks.js';
 import { Notebook } from './notebook.js';
 import { ExecutorWatch } from './orphan.js';
+import { beginPause, endPause } from './pause.js';
 import { revokeLeasesOf } from './revocation.js';
 import { Ssh } from './ssh/duty.js';
 import { serveStatus } from './status.js';
@@ -59,6 +60,8 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         return `${count} leases ended`;
       },
       handOver: (to) => leadership.handOver('an operator wants it so', to === undefined ? {} : { to }),
+      pause: (pause) => beginPause(etcd, pause),
+      resume: () => endPause(etcd),
     },
     of('control'),
   );
@@ -113,7 +116,7 @@ export async function runNode(task: TaskEnvironment, log: Logger, stop: AbortSig
         fresh: looks.fresh,
         ...(looks.trouble === undefined ? {} : { trouble: looks.trouble }),
       },
-      ...(view === undefined ? {} : { fenced: view.fenced }),
+      ...(view === undefined ? {} : { fenced: view.fenced, ...(etcd.serves && { paused: view.isPaused }) }),
       live: (view?.live ?? []).map((node) => node.address),
       control: control.counts,
     };

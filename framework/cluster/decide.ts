@@ -1,8 +1,9 @@
 /** The scheduler's whole mind, pure: `decide(state, event, now) → { state, actions }`. The shell runs the actions in order. */
 import { noQuorumLapseMs, refound } from './founding.js';
-import { endsDueMs, killAgainMs, killStrays } from './killing.js';
+import { endsDueMs, killAgainMs, killStrays, strayDueMs } from './killing.js';
 import { place, tellDemand } from './launching.js';
 import type { Action, ClusterEvent, ClusterRecord, ClusterSpec, ClusterState, NodeState } from './model.js';
+import { isPaused, pause, resume } from './pause.js';
 import { confirmedDead, nodeTold } from './proof.js';
 import { askAgain, endWaits, isAnyAwaited, isAwaited, reconcile, subscribed } from './reconciliation.js';
 import { newRecord, resumed } from './record.js';
@@ -62,6 +63,7 @@ export function decide(
 export function nextTickMs(state: ClusterState): number | undefined {
   if (!state.connected) return undefined;
   const { generation } = state.record;
+  const held = isPaused(state);
   const times: number[] = [
     state.reconciliation.kind === 'asking' ? state.reconciliation.nextMs : state.reconciliation.implicitMs,
   ];
@@ -80,12 +82,14 @@ export function nextTickMs(state: ClusterState): number | undefined {
     times.push(state.reconciliation.holdUntilMs);
   }
   if (typeof state.launchesFromMs === 'number') times.push(state.launchesFromMs);
-  for (const { sentMs } of state.strays) times.push(sentMs + killAgainMs);
+  if (!held) for (const stray of state.strays) times.push(strayDueMs(stray));
   for (const [number, { phase, healthySinceMs, failures, saidNoQuorum }] of state.nodes.entries()) {
     if (phase.kind === 'backingOff') times.push(phase.untilMs);
-    if (phase.kind === 'launching' || phase.kind === 'starting') times.push(launchDueMs(phase, state.spec));
-    if (phase.kind === 'killing') times.push(phase.sentMs + killAgainMs);
-    if (phase.kind === 'unreachable' && !isAwaited(state, number)) {
+    if (phase.kind === 'launching' || phase.kind === 'starting') {
+      if (!held || phase.reconciledMs === undefined) times.push(launchDueMs(phase, state.spec));
+    }
+    if (phase.kind === 'killing' && !held) times.push(phase.sentMs + killAgainMs);
+    if (phase.kind === 'unreachable' && !held && !isAwaited(state, number)) {
       times.push(phase.sinceMs + state.spec.unreachableGraceMs);
     }
     if (healthySinceMs !== undefined && failures > 0) times.push(healthySinceMs + state.spec.healthySpellMs);
@@ -119,6 +123,10 @@ function take(turn: Turn, event: ClusterEvent): void {
       return nodeTold(turn, event);
     case 'confirmedDead':
       return confirmedDead(turn, event.taskId);
+    case 'pause':
+      return pause(turn, event);
+    case 'resume':
+      return resume(turn);
     case 'caShown':
       return caShown(turn, event.ca);
     case 'callFailed':

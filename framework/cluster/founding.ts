@@ -1,6 +1,7 @@
 /** When a generation has lost its quorum for good, and how the next is founded (rule 10). */
 import { endsDueMs, kill } from './killing.js';
 import type { ClusterState, NodeState, TaskRecord } from './model.js';
+import { isPaused } from './pause.js';
 import { isAnyAwaited } from './reconciliation.js';
 import { withNextGeneration } from './record.js';
 import type { Turn } from './turn.js';
@@ -35,7 +36,7 @@ export const runsNothing = (node: NodeState): boolean =>
 /** Rule 10: what is left of a generation without a quorum is killed, its end awaited for a while, the next one begun. */
 export function refound(turn: Turn): void {
   // Rule 7: nothing is concluded about tasks that have not answered yet.
-  if (isAnyAwaited(turn.state)) return;
+  if (isPaused(turn.state) || isAnyAwaited(turn.state)) return;
   const { number: generation } = turn.state.record.generation;
   if (!quorumLostForGood(turn.state)) {
     if (turn.state.refoundingSinceMs === undefined) return;

@@ -1,5 +1,6 @@
 /** KILLs, sent until the task has ended, and how long an end is awaited. */
-import type { ClusterState } from './model.js';
+import type { ClusterState, Stray } from './model.js';
+import { isPaused } from './pause.js';
 import type { Turn } from './turn.js';
 
 /** A KILL may be lost on the way: it is sent again until the task has ended. */
@@ -14,12 +15,16 @@ export function kill(turn: Turn, number: number, reason: string): void {
   turn.enter(number, { kind: 'killing', sinceMs: turn.now, sentMs: turn.now }, reason);
 }
 
-/** KILLs of strays that may have been lost. */
+/** When KILL is due for a stray: again, since one may have been lost, or at last after a pause. */
+export const strayDueMs = ({ sentMs }: Stray): number =>
+  sentMs === undefined ? Number.NEGATIVE_INFINITY : sentMs + killAgainMs;
+
 export function killStrays(turn: Turn): void {
-  if (turn.state.strays.every((stray) => turn.now < stray.sentMs + killAgainMs)) return;
+  if (isPaused(turn.state)) return;
+  if (turn.state.strays.every((stray) => turn.now < strayDueMs(stray))) return;
   turn.set({
     strays: turn.state.strays.map((stray) => {
-      if (turn.now < stray.sentMs + killAgainMs) return stray;
+      if (turn.now < strayDueMs(stray)) return stray;
       turn.send({ kind: 'kill', taskId: stray.taskId, agentId: stray.agentId });
       return { ...stray, sentMs: turn.now };
     }),

@@ -2,6 +2,7 @@
 import { unknownTasks } from '../../executor-image/contract.js';
 import { runsNothing } from './founding.js';
 import type { Launch, Misfit } from './model.js';
+import { isPaused } from './pause.js';
 import { bestHost, hostsOf, misfitsOf, whyNone, without } from './placement.js';
 import type { Turn } from './turn.js';
 
@@ -29,8 +30,9 @@ export function decline(turn: Turn): void {
   turn.set({ offers: [], offersSinceMs: undefined });
 }
 
-/** Nodes to launch now: not while a lost generation is brought to its end, nor beside an earlier task that lives (rule 1). */
+/** Nodes to launch now: not in a pause, nor while a lost generation is brought to its end, nor beside an earlier task that lives (rule 1). */
 function wantingOffers(turn: Turn): number[] {
+  if (isPaused(turn.state)) return [];
   if (turn.state.refoundingSinceMs !== undefined || turn.state.launchesFromMs !== undefined) return [];
   return turn.waiting().filter((number) => {
     const obstacle = earlierTask(turn, number);
@@ -104,13 +106,15 @@ function maybeAlive(turn: Turn): string[] {
   ];
 }
 
-/** Rule 4: no offers while nothing is missing; when something is, filters set earlier are lifted once. */
+/** Rule 4: no offers while nothing is missing, or may be launched; when something is, filters set earlier are lifted once. */
 export function tellDemand(turn: Turn): void {
   const { demand, wantedBy } = turn.state;
   const wanting = wantingOffers(turn);
   const isNew = wanting.some((number) => !wantedBy.includes(number));
   if (wanting.join() !== wantedBy.join()) turn.set({ wantedBy: wanting });
-  const complete = turn.state.nodes.every((node) => !runsNothing(node) && node.phase.kind !== 'unreachable');
+  const complete =
+    isPaused(turn.state) ||
+    turn.state.nodes.every((node) => !runsNothing(node) && node.phase.kind !== 'unreachable');
   if (isNew) {
     if (demand !== 'open') turn.send({ kind: 'revive' });
     turn.set({ demand: 'open' });

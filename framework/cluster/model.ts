@@ -83,6 +83,14 @@ export interface Generation {
   readonly pastBefore?: number;
 }
 
+/** The operator's word that automation is frozen. */
+export interface Pause {
+  /** When it was given, ISO 8601. */
+  readonly since: string;
+  /** The operator's own words. */
+  readonly reason?: string;
+}
+
 /** All that outlives the scheduler process. */
 export interface ClusterRecord {
   readonly frameworkId?: string;
@@ -94,6 +102,8 @@ export interface ClusterRecord {
   readonly nodes: readonly { readonly incarnation: number; readonly task?: TaskRecord }[];
   /** Earlier tasks that ended with no proof that their containers are gone. */
   readonly unproven: readonly TaskRecord[];
+  /** Set while the cluster is paused. */
+  readonly paused?: Pause;
 }
 
 export const taskStates = [
@@ -143,9 +153,15 @@ export type ClusterEvent =
       readonly bootId: string;
       /** Version of the contract that its image speaks. */
       readonly contractVersion: number;
+      /** Whether it takes the cluster for paused; undefined where it does not say. */
+      readonly paused?: boolean | undefined;
     }
   /** The operator has made certain that the task's container is gone. */
   | { readonly kind: 'confirmedDead'; readonly taskId: string }
+  /** The operator freezes automation. */
+  | ({ readonly kind: 'pause' } & Pause)
+  /** The operator lets it go on. */
+  | { readonly kind: 'resume' }
   /** A call did not reach the master for certain: what it was about must be reconciled. */
   | { readonly kind: 'callFailed' }
   /** A node agent that took our call showed the cluster's CA, in PEM. */
@@ -184,6 +200,8 @@ export type Action =
   | { readonly kind: 'explain'; readonly taskId: string; readonly agentId: string }
   /** Tells node agents that a task is proven dead; nothing waits for it. */
   | { readonly kind: 'tellDeath'; readonly taskId: string; readonly survivors: readonly Recipient[] }
+  /** Tells node agents of a pause, or of its end where `paused` is absent; nothing waits for it. */
+  | { readonly kind: 'tellPause'; readonly paused?: Pause; readonly nodes: readonly Recipient[] }
   /** Gets to know the cluster's CA; nothing waits for it. */
   | { readonly kind: 'greet'; readonly node: Recipient }
   /** Runs the operator's command for an address that stays assigned to a container that is gone. */
@@ -228,6 +246,8 @@ export interface NodeState {
   readonly saidNoQuorum: boolean;
   /** The task whose image was last heard to speak another version of the contract than this scheduler, and which one. */
   readonly otherContract?: { readonly taskId: string; readonly version: number };
+  /** Whether the node agent of a task said last that the cluster is paused. */
+  readonly heardPaused?: { readonly taskId: string; readonly paused: boolean };
 }
 
 /** A task that lives and is no node's present one: back from a partition, say. It is killed. */
@@ -236,8 +256,8 @@ export interface Stray {
   readonly agentId?: string;
   /** The node that it was a task of, which is given no new one before this has ended. */
   readonly node?: number;
-  /** When KILL was last sent. */
-  readonly sentMs: number;
+  /** When KILL was last sent; absent while it is held back by a pause. */
+  readonly sentMs?: number;
 }
 
 /** A host whose last offer no node could use that wanted one. */

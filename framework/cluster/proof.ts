@@ -2,6 +2,7 @@
 
 import { contractVersion } from '../../executor-image/contract.js';
 import type { ClusterEvent, TaskRecord } from './model.js';
+import { pauseHeard } from './pause.js';
 import { tellDeath } from './telling.js';
 import type { Turn } from './turn.js';
 import { endTask } from './updates.js';
@@ -12,6 +13,7 @@ import { endTask } from './updates.js';
  */
 export function nodeTold(turn: Turn, told: Extract<ClusterEvent, { kind: 'nodeTold' }>): void {
   const { taskId, bootId } = told;
+  pauseHeard(turn, taskId, told.paused);
   const task = turn.liveTasks().find(({ id }) => id === taskId);
   if (task === undefined) return;
   const isOfOurs = told.contractVersion === contractVersion;

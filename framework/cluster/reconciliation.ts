@@ -1,5 +1,6 @@
 /** What is asked of Mesos after a subscription, and what has to wait for the answers (rule 7). */
 import type { ClusterState, StatusUpdate, TaskRecord } from './model.js';
+import { sayPaused } from './pause.js';
 import type { Turn } from './turn.js';
 
 /** Waits between explicit reconciliations: doubled from the first up to the longest (Mesos' reconciliation guide). */
@@ -22,6 +23,7 @@ export function subscribed(turn: Turn, frameworkId: string): void {
     turn.setRecord({ frameworkId });
   }
   turn.set({ connected: true, offers: [], offersSinceMs: undefined, demand: 'open' });
+  sayPaused(turn);
   // A cluster of which nothing was ever launched has no tasks that could be unknown.
   if (
     turn.state.launchesFromMs !== undefined ||

@@ -78,8 +78,13 @@ export function resumed(record: ClusterRecord, idSuffix: string): ClusterRecord 
 
 /**
  * The record once Mesos has removed the framework: generation and tasks outlive its id (rule 12). The CA does not: while nothing runs,
- * its file on the volume may be replaced.
+ * its file on the volume may be replaced. Nor does a pause: there is nothing left to be frozen.
  */
-export function withoutFramework({ frameworkId: _, ca: __, ...record }: ClusterRecord): ClusterRecord {
+export function withoutFramework({
+  frameworkId: _,
+  ca: __,
+  paused: ___,
+  ...record
+}: ClusterRecord): ClusterRecord {
   return record;
 }

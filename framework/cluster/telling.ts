@@ -1,9 +1,11 @@
 /** What node agents are told. Best effort: the scheduler often reaches none, and nothing waits for them. */
 import type { Recipient, TaskRecord } from './model.js';
+import { isPaused } from './pause.js';
 import type { Turn } from './turn.js';
 
-/** Rule 11: of a death that is proven, by task id, to those who share an etcd with the dead. */
+/** Rule 11: of a death that is proven, by task id, to those who share an etcd with the dead. In a pause its leases end by time. */
 export function tellDeath(turn: Turn, dead: TaskRecord): void {
+  if (isPaused(turn.state)) return;
   const survivors = turn
     .liveTasks()
     .filter(

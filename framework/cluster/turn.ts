@@ -1,5 +1,6 @@
 /** One decision in the making: the state as it stands so far, and the actions asked for so far. */
 import type { Action, ClusterRecord, ClusterState, NodeState, Phase, TaskRecord } from './model.js';
+import { isPaused } from './pause.js';
 import type { Host } from './placement.js';
 import { taskIdOf } from './record.js';
 
@@ -53,7 +54,8 @@ export class Turn {
   /** Moves a node to a phase; a new reason is logged, so that every transition says why. */
   enter(number: number, phase: Phase, reason: string): void {
     const before = this.node(number);
-    if (before.reason !== reason) this.log('info', `node ${number}: ${reason}`);
+    const held = isPaused(this.#state) ? ' (paused)' : '';
+    if (before.reason !== reason) this.log('info', `node ${number}: ${reason}${held}`);
     this.setNode(number, { phase, reason, ...(before.phase.kind !== phase.kind && { sinceMs: this.now }) });
   }
 

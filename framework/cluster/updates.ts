@@ -11,6 +11,7 @@ import {
 import { dockerWords, saysAddressTaken, saysMountDead } from './explain.js';
 import { kill } from './killing.js';
 import type { ClusterSpec, NodeState, Phase, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
+import { isPaused } from './pause.js';
 import { answered, isEarlyUnknown } from './reconciliation.js';
 import { nodeOfTaskId } from './record.js';
 import { greet, tellDeath } from './telling.js';
@@ -59,12 +60,14 @@ function stranger(turn: Turn, update: StatusUpdate): void {
     case 'running':
     case 'killing': {
       if (known !== undefined) return;
-      turn.log('warn', `killing task ${update.taskId}, which is no node's present task (${update.state})`);
-      turn.send({ kind: 'kill', taskId: update.taskId, agentId: update.agentId });
+      const held = isPaused(turn.state);
+      const what = `task ${update.taskId}, which is no node's present task (${update.state})`;
+      turn.log('warn', held ? `paused: not killing ${what}` : `killing ${what}`);
+      if (!held) turn.send({ kind: 'kill', taskId: update.taskId, agentId: update.agentId });
       const node = nodeOfTaskId(update.taskId);
       const stray: Stray = {
         taskId: update.taskId,
-        sentMs: turn.now,
+        ...(!held && { sentMs: turn.now }),
         ...(update.agentId !== undefined && { agentId: update.agentId }),
         ...(node !== undefined && { node }),
       };
@@ -90,12 +93,7 @@ function ours(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
   if (meaning === 'ended') return ended(turn, update, task);
   if (meaning !== 'unreachable' && !task.seenAlive) turn.setTask({ ...task, seenAlive: true });
   const { phase } = turn.node(task.node);
-  if (task.generation !== turn.state.record.generation.number && meaning !== 'unreachable') {
-    // Out of reach while its generation was brought to its end, so that the KILL never arrived.
-    if (phase.kind !== 'killing')
-      kill(turn, task.node, `killing task ${task.id}, which is of a former generation`);
-    return;
-  }
+  if (meaning !== 'unreachable' && killFormer(turn, task)) return;
   switch (meaning) {
     case 'starting':
       // Late news of a task that is already further on changes nothing.
@@ -129,6 +127,17 @@ function ours(turn: Turn, update: StatusUpdate, task: TaskRecord): void {
       }
       return;
   }
+}
+
+/**
+ * Kills a task of a former generation: it was out of reach while that was brought to its end, so that the KILL never arrived.
+ * @returns whether it is one that is to go now
+ */
+export function killFormer(turn: Turn, task: TaskRecord): boolean {
+  if (task.generation === turn.state.record.generation.number || isPaused(turn.state)) return false;
+  if (turn.node(task.node).phase.kind !== 'killing')
+    kill(turn, task.node, `killing task ${task.id}, which is of a former generation`);
+  return true;
 }
 
 /** Since when the node's present task has run, as far as it was seen to. */
@@ -225,7 +234,7 @@ export function explained(turn: Turn, taskId: string, stderr: string): void {
   );
   const sinceMs = node.addressTakenSinceMs ?? turn.now;
   turn.setNode(number, { addressTakenSinceMs: sinceMs });
-  if (!turn.state.spec.canReleaseAddress) return;
+  if (!turn.state.spec.canReleaseAddress || isPaused(turn.state)) return;
   // A container that may live keeps its address for as long as a lost host is waited for.
   const mayLive = turn.state.record.unproven.some((task) => task.node === number);
   if (mayLive && turn.now < sinceMs + turn.state.spec.unreachableGraceMs) return;

@@ -1,6 +1,9 @@
 /** A cluster as an operator sees it. */
 import { contractVersion } from '../../executor-image/contract.js';
-import type { ClusterState, Misfit, Phase } from './model.js';
+import { quorumLostForGood } from './founding.js';
+import type { ClusterState, Misfit, Pause, Phase } from './model.js';
+import { heardOf, heldBack, isPaused } from './pause.js';
+import { isAnyAwaited } from './reconciliation.js';
 
 /** What the node agent of a task told last of its etcd. For people: no decision depends on it. Times are on the clock of `decide`. */
 export interface ToldMember {
@@ -25,8 +28,10 @@ export interface NodeSummary {
   readonly state: string;
   /** Since when, on the clock of `decide`; undefined while nothing has changed since the process began. */
   readonly sinceMs: number | undefined;
-  /** One sentence. */
+  /** One sentence; in a pause with what would be done. */
   readonly reason: string;
+  /** Whether its node agent said last that the cluster is paused; undefined where it was never heard. */
+  readonly heardPaused: boolean | undefined;
   /** Of the present task; undefined where it was never heard: a scheduler often reaches the nodes of its own host only. */
   readonly member: ToldMember | undefined;
 }
@@ -34,6 +39,8 @@ export interface NodeSummary {
 export interface ClusterView {
   readonly frameworkId: string | undefined;
   readonly generation: number;
+  /** Set while the operator has automation frozen. */
+  readonly paused: Pause | undefined;
   readonly nodes: readonly NodeSummary[];
   /** What is not wrong yet, but would be with one more failure. */
   readonly warnings: readonly string[];
@@ -47,10 +54,12 @@ export function viewOf(state: ClusterState, told: ReadonlyMap<number, ToldMember
   return {
     frameworkId: record.frameworkId,
     generation: record.generation.number,
+    paused: record.paused,
     nodes: nodes.map(({ phase, reason, sinceMs }, number): NodeSummary => {
       const task = record.nodes[number]?.task;
       const alive = task !== undefined && task.end === undefined;
       const member = told.get(number);
+      const held = heldBack(state, number);
       return {
         number,
         address: record.addresses[number] ?? '',
@@ -59,7 +68,8 @@ export function viewOf(state: ClusterState, told: ReadonlyMap<number, ToldMember
         incarnation: alive ? task.incarnation : undefined,
         state: stateText(phase),
         sinceMs,
-        reason,
+        reason: held === undefined ? reason : `${reason}; paused, or ${held}`,
+        heardPaused: heardOf(state, number),
         member: alive && member?.taskId === task.id ? member : undefined,
       };
     }),
@@ -70,7 +80,24 @@ export function viewOf(state: ClusterState, told: ReadonlyMap<number, ToldMember
 
 /** What is not wrong yet, but would be with one more failure; a sentence each. */
 export function warningsOf(state: ClusterState): string[] {
-  return [...imagesOfOtherReleases(state), ...hostsWithTooMany(state)];
+  return [...imagesOfOtherReleases(state), ...hostsWithTooMany(state), ...whatAPauseLeaves(state)];
+}
+
+/** What would be done beside the nodes' own tasks, were it not for the pause. */
+function whatAPauseLeaves(state: ClusterState): string[] {
+  if (!isPaused(state)) return [];
+  const isLost = state.connected && !isAnyAwaited(state) && quorumLostForGood(state);
+  return [
+    ...state.strays.map(
+      ({ taskId }) =>
+        `task ${taskId}, which is no node's present task, lives: it is killed when the pause is over`,
+    ),
+    ...(isLost
+      ? [
+          `generation ${state.record.generation.number} has lost its quorum for good: the next is founded when the pause is over`,
+        ]
+      : []),
+  ];
 }
 
 /** Nodes that were launched by a scheduler of another release, and run on. */

@@ -72,6 +72,8 @@ export interface HandOverDependencies {
 }
 
 const askEveryMs = 250;
+/** A holder whose neighbours did not answer it in half a second refuses: that may pass, and is asked again for so long. */
+const insistForMs = 5_000;
 
 /**
  * Has the holder give the notebook away, and waits until Jupyter answers at another node.
@@ -85,13 +87,18 @@ export async function handOver(
 ): Promise<string> {
   const holder = holderToTell(await ask(), to);
   const beganMs = performance.now();
-  const answer = await tell(holder.recipient, to).catch((error: unknown) => {
-    // Where it was heard and only the answer is missing, what happens says so.
-    if (error instanceof Error && /TimeoutError|AbortError/.test(error.name)) return undefined;
-    throw refused(`node ${holder.number} cannot be told (${messageOf(error)})`);
-  });
-  if (answer !== undefined && answer.status !== 200) {
-    throw refused(`node ${holder.number} answers: ${wordsOf(answer)}`);
+  for (;;) {
+    const answer = await tell(holder.recipient, to).catch((error: unknown) => {
+      // Where it was heard and only the answer is missing, what happens says so.
+      if (error instanceof Error && /TimeoutError|AbortError/.test(error.name)) return undefined;
+      throw refused(`node ${holder.number} cannot be told (${messageOf(error)})`);
+    });
+    if (answer === undefined || answer.status === 200) break;
+    const isOver = signal.aborted || performance.now() - beganMs >= Math.min(insistForMs, withinMs);
+    if (answer.status !== 503 || isOver) {
+      throw refused(`node ${holder.number} answers: ${wordsOf(answer)}`);
+    }
+    await delay(askEveryMs, undefined, { signal }).catch(() => undefined);
   }
   let nodes: readonly AskedNode[] = [];
   while (!signal.aborted && performance.now() - beganMs < withinMs) {

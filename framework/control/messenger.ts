@@ -1,7 +1,7 @@
 /** Tells node agents what the core wants them told: beside everything else, tried for a short while, and never waited for. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlCall } from '../../executor-image/contract.js';
-import type { Recipient } from '../cluster/model.js';
+import type { Pause, Recipient } from '../cluster/model.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Answer, ControlClient } from './client.js';
@@ -9,6 +9,8 @@ import type { Answer, ControlClient } from './client.js';
 /** After these times a call that did not arrive is sent again. By the last, leases have run out by themselves. */
 const againAfterMs = [200, 500, 1000, 2000];
 /** A node agent that starts listens within seconds; one that is never reached is not asked for ever. */
+/** Nodes that have not heard of a pause, or of its end, are told again by the core, when they say so. */
+const pauseAgainAfterMs = [500, 1000];
 const greetAgainAfterMs = [500, 1000, 2000, 5000, 10_000, 20_000];
 
 export interface MessengerOptions {
@@ -17,6 +19,8 @@ export interface MessengerOptions {
   /** The cluster's CA, as the record has it now. */
   readonly ca: () => string | undefined;
   readonly onCaShown: (ca: string) => void;
+  /** The pause that there is now. */
+  readonly pause: () => Pause | undefined;
   /** Ends all that is under way. */
   readonly signal: AbortSignal;
 }
@@ -25,6 +29,8 @@ export class Messenger {
   readonly #options: MessengerOptions;
   /** Addresses that are being greeted. */
   readonly #greeting = new Set<string>();
+  /** Addresses that are being told of a pause, or of its end. */
+  readonly #telling = new Set<string>();
 
   constructor(options: MessengerOptions) {
     this.#options = options;
@@ -42,8 +48,25 @@ export class Messenger {
   async greet({ taskId, address }: Recipient): Promise<void> {
     if (this.#greeting.has(address)) return;
     this.#greeting.add(address);
-    await this.#send(address, { call: 'hello', taskId }, greetAgainAfterMs);
+    const isMoot = (): boolean => this.#options.ca() !== undefined;
+    await this.#send(address, { call: 'hello', taskId }, greetAgainAfterMs, isMoot);
     this.#greeting.delete(address);
+  }
+
+  /** Each for itself: one that is heard writes it down for all. What was overtaken by the next order is told no more. */
+  async tellPause(paused: Pause | undefined, nodes: readonly Recipient[]): Promise<void> {
+    const isMoot = (): boolean => this.#options.pause()?.since !== paused?.since;
+    await Promise.all(
+      nodes.map(async ({ taskId, address }) => {
+        const what = `${address} ${paused?.since}`;
+        if (this.#telling.has(what)) return;
+        this.#telling.add(what);
+        const call: ControlCall =
+          paused === undefined ? { call: 'resume', taskId } : { call: 'pause', taskId, ...paused };
+        await this.#send(address, call, pauseAgainAfterMs, isMoot);
+        this.#telling.delete(what);
+      }),
+    );
   }
 
   /**
@@ -59,10 +82,15 @@ export class Messenger {
   }
 
   /** Never rejects. */
-  async #send(address: string, call: ControlCall, waitsMs: readonly number[]): Promise<void> {
+  async #send(
+    address: string,
+    call: ControlCall,
+    waitsMs: readonly number[],
+    isMoot = (): boolean => false,
+  ): Promise<void> {
     const { client, logger, signal } = this.#options;
     for (const waitMs of [...waitsMs, undefined]) {
-      if (signal.aborted || (call.call === 'hello' && this.#options.ca() !== undefined)) return;
+      if (signal.aborted || isMoot()) return;
       try {
         const answer = await client.call(address, call, this.#options.ca());
         if (answer.status === 200) {

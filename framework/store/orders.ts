@@ -18,7 +18,11 @@ export type Order =
       readonly to?: number;
       readonly givenAt: string;
       readonly withinS: number;
-    };
+    }
+  /** Automation is frozen from now on. `since` is ISO 8601. */
+  | { readonly kind: 'pause'; readonly since: string; readonly reason?: string }
+  /** … and goes on. */
+  | { readonly kind: 'resume' };
 
 export type OrderAnswer =
   /** Taken, and not to be taken again: a scheduler that ends now leaves it at this. */
@@ -44,6 +48,12 @@ const order: z.ZodType<Order> = z.discriminatedUnion('kind', [
     givenAt: z.iso.datetime(),
     withinS: z.number().positive(),
   }),
+  z.strictObject({
+    kind: z.literal('pause'),
+    since: z.iso.datetime(),
+    reason: z.string().exactOptional(),
+  }),
+  z.strictObject({ kind: z.literal('resume') }),
 ]);
 
 const errorCode = z.custom<ErrorCode>((code) => typeof code === 'string' && Object.hasOwn(errorTable, code));

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { ClusterRecord } from '../cluster/model.js';
 import { CodedError, messageOf } from '../errors.js';
 
-/** Raised when an older scheduler could misread what a newer one wrote. 2 has the cluster's CA; one of format 1 is read as it is. */
-export const recordFormat = 2;
+/** Raised when an older scheduler could misread what a newer one wrote. 2 has the cluster's CA, 3 a pause; earlier ones are read as they are. */
+export const recordFormat = 3;
 
 const task = z.strictObject({
   id: z.string().min(1),
@@ -20,7 +20,7 @@ const task = z.strictObject({
 });
 
 const stored = z.strictObject({
-  format: z.literal([1, recordFormat]),
+  format: z.literal([1, 2, recordFormat]),
   cluster: z.strictObject({
     frameworkId: z.string().min(1).exactOptional(),
     ca: z.string().min(1).exactOptional(),
@@ -34,6 +34,7 @@ const stored = z.strictObject({
     }),
     nodes: z.array(z.strictObject({ incarnation: z.int().min(0), task: task.exactOptional() })),
     unproven: z.array(task),
+    paused: z.strictObject({ since: z.iso.datetime(), reason: z.string().exactOptional() }).exactOptional(),
   }),
 });
 

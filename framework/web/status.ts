@@ -33,6 +33,8 @@ export interface SchedulerStatus {
   readonly generation: number | null;
   /** In order of their numbers. Empty while it does not schedule. */
   readonly nodes: readonly NodeStatus[];
+  /** While the operator has automation frozen: since when, and why. */
+  readonly paused: PauseStatus | null;
   /** What is not wrong yet, but would be with one more failure; a sentence each. */
   readonly warnings: readonly string[];
   /** While a node waits for an offer: hosts whose last offer fitted none, and why. */
@@ -57,6 +59,17 @@ export interface NodeStatus {
    * scheduler often reaches the nodes of its own host only.
    */
   readonly member: MemberStatus | null;
+  /**
+   * Whether its node agent takes the cluster for paused, as it said last; null where it was never heard since the pause began or ended.
+   * Nodes that do not agree with `paused` are told again as soon as they are reached.
+   */
+  readonly paused: boolean | null;
+}
+
+export interface PauseStatus {
+  readonly since: string;
+  /** The operator's own words. */
+  readonly reason: string | null;
 }
 
 export interface MemberStatus {
@@ -141,7 +154,10 @@ export function statusOf(
       task: node.taskId ?? null,
       incarnation: node.incarnation ?? null,
       member: node.member === undefined ? null : memberStatus(node.member, at),
+      paused: node.heardPaused ?? null,
     })),
+    paused:
+      view?.paused === undefined ? null : { since: view.paused.since, reason: view.paused.reason ?? null },
     warnings: view?.warnings ?? [],
     misfits: (view?.misfits ?? []).map(({ hostname, agentId, unmet, atMs }) => ({
       host: hostname,
@@ -177,7 +193,7 @@ export function reasonOf(stage: Stage, { store }: Identity): string {
     case 'standingBy':
       return `standing by: another scheduler (${stage.holder}) has ${store}`;
     case 'scheduling':
-      return stage.reason;
+      return stage.view.paused === undefined ? stage.reason : `${stage.reason}; paused by the operator`;
     case 'stopping':
       return 'stopping; nodes run on';
   }
@@ -222,8 +238,10 @@ export const schedulerStatus: z.ZodType<SchedulerStatus> = z.object({
         .nullable()
         // An earlier release does not say.
         .default(null),
+      paused: z.boolean().nullable().default(null),
     }),
   ),
+  paused: z.object({ since: text, reason: textOrNull }).nullable().default(null),
   warnings: z.array(text),
   misfits: z.array(z.object({ host: text, agentId: text, unmet: z.array(text), at: text })),
 });

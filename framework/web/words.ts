@@ -15,6 +15,7 @@ export function statusLines(status: SchedulerStatus): string[] {
   );
   const parts = [
     [`${frameworkName}: ${reason}${id}${founding}`],
+    pauseLines(status),
     healthy ? [] : ['The scheduler is not well: "mesos-jupyter status --health" says why.'],
     rows.length === 0 ? [] : tableLines(columns, rows),
     reasons.map((node) => `node ${node.number}: ${node.reason}`),
@@ -28,6 +29,28 @@ export function statusLines(status: SchedulerStatus): string[] {
     .filter((lines) => lines.length > 0)
     .flatMap((lines, at) => (at === 0 ? lines : ['', ...lines]))
     .map(printable);
+}
+
+/** What is frozen, and where that is not known yet. */
+function pauseLines({ paused, nodes, time }: SchedulerStatus): string[] {
+  const running = nodes.filter(({ state }) => state === 'TASK_RUNNING');
+  const numbers = (of: readonly NodeStatus[]): string => of.map(({ number }) => number).join(', ');
+  if (paused === null) {
+    const still = running.filter((node) => node.paused === true);
+    return still.length === 0
+      ? []
+      : [`Node ${numbers(still)} still takes the cluster for paused: told again as soon as it is reached.`];
+  }
+  const untold = running.filter((node) => node.paused !== true);
+  const why = paused.reason === null ? '' : ` (${paused.reason})`;
+  return [
+    `Paused for ${ago(paused.since, time)}${why}: nothing is launched or killed, and Jupyter stays where it is. "mesos-jupyter resume" ends it.`,
+    ...(untold.length === 0
+      ? []
+      : [
+          `Node ${numbers(untold)} has not been heard to know of it: there Jupyter may move by itself until it is reached.`,
+        ]),
+  ];
 }
 
 const titled = (title: string, lines: readonly string[]): readonly string[] =>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { docker } from '../support/docker.js';
 import { JupyterRecorder } from '../support/inside.js';
+import { waitFor } from '../support/wait.js';
 import { Deployment, showLogOnFailure } from './deployment.js';
 
 const settleMs = 90_000;
@@ -34,6 +36,18 @@ describe('what an operator orders of a cluster that runs', () => {
     return { node, tookMs: performance.now() - began };
   }
 
+  async function leader(): Promise<number> {
+    const statuses = await Promise.all(cluster.nodes.map((node) => cluster.status(node)));
+    return statuses.find(({ etcd }) => etcd.role === 'leader')?.node ?? -1;
+  }
+
+  /** Waits for it to be so, and then watches it being so for a while. */
+  async function staysSo(what: string, forMs: number, isSo: () => Promise<boolean>): Promise<void> {
+    await waitFor(what, 15_000, isSo);
+    const until = performance.now() + forMs;
+    while (performance.now() < until) assert.ok(await isSo(), what);
+  }
+
   it('is done: Jupyter goes to another node, with its files', async (t) => {
     await cluster.jupyter(holder).writeFile('goes-along.txt', 'of the first holder');
     const { node, tookMs } = await handOver();
@@ -61,6 +75,64 @@ describe('what an operator orders of a cluster that runs', () => {
       assert.equal(outcome.status, status);
     }
     assert.equal(await cluster.settled(settleMs), holder);
+  });
+
+  it('is done in a pause, too: Jupyter goes to the node that was named, and nothing else moves', async () => {
+    const [to = 0, third = 0] = othersThan(holder);
+    const { status, stdout, stderr } = await cluster.order('pause', '--reason', 'a test');
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.equal(stdout, 'The cluster is paused. All nodes that run know of it.\n');
+    for (const node of cluster.nodes) assert.equal((await cluster.status(node)).paused, true);
+    assert.equal((await handOver('--to', String(to))).node, to);
+    // etcd's leadership is moved under the holder, which is handed nothing back.
+    const { memberId } = (await cluster.status(third)).etcd;
+    const leads = await leader();
+    if (leads !== third) await cluster.exec(leads, 'etcdctl', 'move-leader', memberId ?? '');
+    await staysSo('leadership', 4_000, async () => (await leader()) === third);
+    assert.deepEqual(await cluster.serving(), [to]);
+    const resumed = await cluster.order('resume');
+    assert.equal(resumed.stdout, 'The cluster goes on. All nodes that run know of it.\n');
+    holder = await cluster.settled(settleMs);
+    assert.equal(holder, to, 'leadership has followed the notebook');
+  });
+
+  it('pauses the cluster: of a holder that is killed nothing comes back, not over a new scheduler either, until it goes on', async (t) => {
+    const dead = holder;
+    const others = othersThan(dead);
+    assert.equal((await cluster.order('pause')).status, 0);
+    const tasks = await cluster.runningTasks();
+    await docker('kill', cluster.container(dead));
+    await waitFor('Mesos to say so', 30_000, async () => (await cluster.runningTasks()).length === 2);
+    const isLeftAlone = async (): Promise<boolean> => {
+      const running = await cluster.runningTasks();
+      return (
+        (await cluster.serving(others)).length === 0 &&
+        running.length === 2 &&
+        running.every((task) => tasks.includes(task)) &&
+        cluster.containers().size === 2
+      );
+    };
+    // A lease's TTL, an election and a backoff are over in this time.
+    await staysSo('what the pause leaves', 12_000, isLeftAlone);
+    assert.equal(await cluster.stopScheduler('SIGKILL'), 'SIGKILL');
+    const logged = cluster.log.length;
+    cluster.startScheduler();
+    await waitFor('the next scheduler to know its tasks', 60_000, () =>
+      others.every((node) =>
+        new RegExp(`node ${node}: task \\S+ is running`).test(cluster.log.slice(logged)),
+      ),
+    );
+    assert.match(cluster.log.slice(logged), /paused by the operator since/);
+    await staysSo('what the pause leaves', 8_000, isLeftAlone);
+    const resumed = performance.now();
+    assert.equal((await cluster.order('resume')).status, 0);
+    holder = await waitFor('Jupyter elsewhere', 30_000, async () => {
+      const [node] = await cluster.serving(others);
+      return node === undefined ? undefined : { node };
+    }).then(({ node }) => node);
+    t.diagnostic(`resume → Jupyter answers elsewhere: ${Math.round(performance.now() - resumed)} ms`);
+    holder = await cluster.settled(settleMs);
+    t.diagnostic(`resume → all is well: ${Math.round(performance.now() - resumed)} ms`);
   });
 
   it('never ran two Jupyters', () => {

@@ -40,6 +40,9 @@ export class Departures {
     this.#world.clock.in(Math.max(1_000, latestAwakeMs - container.awakeMs), () => {
       if (!container.running) return;
       if (container.awakeMs < latestAwakeMs) return this.#checkEnd(container, latestAwakeMs);
+      // In a pause nobody leaves, and the waiting begins anew after it.
+      if (this.#world.wasPausedWithin(mostAwakeMs))
+        return this.#checkEnd(container, container.awakeMs + mostAwakeMs);
       throw new Violation(`${container.taskId} has to leave, and runs on`);
     });
   }

@@ -2,9 +2,11 @@
  * A simulated etcd, with no raft in it: one committed state a cluster, which changes only through a leader that reaches a
  * majority of the voters; with the refusals, the leases and the stunned leaders of the real one (FACTS, etcd).
  */
-import type { NodeRecord } from '../../executor-image/agent/directory.js';
+import { keys, type NodeRecord } from '../../executor-image/agent/directory.js';
 import type { Member } from '../../executor-image/agent/etcd/client.js';
 import { founderName } from '../../executor-image/agent/etcd/membership.js';
+import { intentKeys } from '../../executor-image/agent/intents.js';
+import type { Proviso } from '../../executor-image/agent/lease.js';
 import type { Container } from './containers.js';
 import { Violation, type World } from './world.js';
 
@@ -105,6 +107,10 @@ export class EtcdCluster {
   leaver: TaskKey | undefined;
   /** The intent that a task is to have the notebook. */
   handOverTo: TaskKey | undefined;
+  /** Who took the notebook last. */
+  lastHolder: Container | undefined;
+  /** Whether the operator has the cluster paused. */
+  isPaused = false;
   term = 0;
   leader: ClusterMember | undefined;
   /** Whether the leader is up and reaches a majority. */
@@ -369,12 +375,12 @@ export class EtcdCluster {
   /** The nodes that have a heartbeat now. */
   get live(): NodeRecord[] {
     this.#dropHeartbeats();
-    return [...this.#heartbeats.values()].map(({ container: { node, taskId, incarnation } }) => ({
-      node,
-      address: this.addresses[node] ?? '',
-      taskId,
-      incarnation,
-    }));
+    return [...this.#heartbeats.values()].map(({ container }) => this.recordOf(container));
+  }
+
+  /** What a node says of itself in its keys. */
+  recordOf({ node, taskId, incarnation }: Container): NodeRecord {
+    return { node, address: this.addresses[node] ?? '', taskId, incarnation };
   }
 
   /** Since when the container's heartbeat has been renewed without a break; undefined when it is not. */
@@ -568,11 +574,49 @@ export class EtcdCluster {
     return { sinceMs: this.#world.clock.nowMs, lease, taskId, node };
   }
 
-  /** Creates the notebook key if it is absent and the fence stands. */
-  takeNotebook(process: EtcdProcess, lease: Lease): boolean {
-    if (!this.commits(process) || lease.isGone || !this.fenced || this.notebook !== undefined) return false;
-    this.notebook = this.#key(lease, process.container);
+  /** Creates the notebook key if it is absent and the provisos hold. */
+  takeNotebook(process: EtcdProcess, lease: Lease, provisos: readonly Proviso[]): boolean {
+    const { container } = process;
+    if (!this.commits(process) || lease.isGone || this.notebook !== undefined) return false;
+    if (!provisos.every((proviso) => this.#holds(proviso))) return false;
+    const hasRight = [this.lastHolder?.taskId, this.handOverTo?.taskId].includes(container.taskId);
+    if (this.isPaused && !hasRight) throw new Violation(`${container.taskId} takes the notebook in a pause`);
+    this.notebook = this.#key(lease, container);
+    this.lastHolder = container;
     return true;
+  }
+
+  #holds(proviso: Proviso): boolean {
+    const value = this.#valueOf(proviso.key);
+    switch (proviso.is) {
+      case 'there':
+        return value !== undefined;
+      case 'absent':
+        return value === undefined;
+      case 'value':
+        return value === proviso.value;
+    }
+  }
+
+  /** Of the keys that the notebook's transaction asks for. */
+  #valueOf(key: string): string | undefined {
+    switch (key) {
+      case keys.fenced:
+        return this.fenced ? '' : undefined;
+      case keys.paused:
+        return this.isPaused ? '' : undefined;
+      case keys.lastHolder:
+        return this.lastHolder && JSON.stringify(this.recordOf(this.lastHolder));
+      case intentKeys.handOver:
+        return this.handOverTo?.taskId;
+      default:
+        throw new Error(`${key} is not simulated`);
+    }
+  }
+
+  /** A node agent writes that the cluster is paused, or that it is not. */
+  setPaused(process: EtcdProcess, isPaused: boolean): void {
+    if (this.commits(process)) this.isPaused = isPaused;
   }
 
   /** Creates the key of the lock to leave if it is absent and the members have heartbeats. */

@@ -43,6 +43,7 @@ export function optionsFor(seed: number): WorldOptions {
     },
     canReleaseAddress: isAddressTakenEverywhere && random.chance(0.5),
     tearsDown: random.chance(0.05),
+    pauses: random.chance(0.2),
   };
 }
 

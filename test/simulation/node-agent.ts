@@ -15,7 +15,7 @@ import {
 import { decideFence } from '../../executor-image/agent/fence.js';
 import { renderFounders, sightOf } from '../../executor-image/agent/generation.js';
 import { shouldHandBack } from '../../executor-image/agent/handback.js';
-import { aboutFreeKey } from '../../executor-image/agent/intents.js';
+import { aboutFreeKey, provisosOf } from '../../executor-image/agent/intents.js';
 import {
   afterTick,
   type Cause,
@@ -41,6 +41,8 @@ export interface AgentRules {
   readonly decideFence: typeof decideFence;
   readonly deadlineAfter: typeof deadlineAfter;
   readonly shouldHandBack: typeof shouldHandBack;
+  readonly aboutFreeKey: typeof aboutFreeKey;
+  readonly provisosOf: typeof provisosOf;
   readonly sightOf: typeof sightOf;
   readonly causeToLeave: typeof causeToLeave;
   readonly decideLeaving: typeof decideLeaving;
@@ -55,6 +57,8 @@ export const agentRules: AgentRules = {
   decideFence,
   deadlineAfter,
   shouldHandBack,
+  aboutFreeKey,
+  provisosOf,
   sightOf,
   causeToLeave,
   decideLeaving,
@@ -475,8 +479,8 @@ export class NodeAgent {
     if (process !== undefined && !this.isLeaving) {
       if (process.cluster.isVoter(process)) this.#ensureFence(process);
       if (this.#lease !== undefined) this.#renew(process, this.#lease);
-      else if (process.cluster.role(process) === 'leader') this.#contend(process);
-      if (this.#lease !== undefined && this.#bootMs >= this.#freshUntilMs + lookLimitMs)
+      else if (process.cluster.isVoter(process)) this.#contend(process);
+      if (this.#lease !== undefined && !this.#isPaused && this.#bootMs >= this.#freshUntilMs + lookLimitMs)
         this.#handOver(process);
     }
     this.#in(leadershipEveryMs, () => this.#leadership());
@@ -486,12 +490,21 @@ export class NodeAgent {
     const { cluster } = process;
     const view = cluster.read(process);
     if (view === undefined || this.#isRenewing) return;
-    if (view.notebook !== undefined) return this.#handBack(process, view.notebook);
-    if (!this.#ensureFence(process)) return;
-    const decision = aboutFreeKey(this.#container.taskId, this.seesVolume, {
+    const leads = cluster.role(process) === 'leader';
+    if (view.notebook !== undefined) {
+      if (leads) this.#handBack(process, view.notebook);
+      return;
+    }
+    const decision = this.#rules.aboutFreeKey({
+      selfTaskId: this.#container.taskId,
+      leads,
+      seesVolume: this.seesVolume,
       live: cluster.live,
       intents: { unfit: [], ...(cluster.handOverTo && { handOverTo: cluster.handOverTo.taskId }) },
+      isPaused: this.#isPaused,
+      ...(cluster.lastHolder && { lastHolderTaskId: cluster.lastHolder.taskId }),
     });
+    if (decision.do === 'leave' || !this.#ensureFence(process)) return;
     if (decision.do === 'passOn') {
       const other = this.#successor(decision.toTaskId);
       if (other !== undefined && cluster.moveLeader(process, other.taskId)) {
@@ -502,17 +515,30 @@ export class NodeAgent {
     }
     const lease = cluster.grant(process, ttlMs);
     if (lease === undefined) return;
+    const by = decision.do === 'take' ? decision.by : 'notPaused';
+    const provisos = this.#rules.provisosOf(by, cluster.recordOf(this.#container));
     const { random } = this.#world;
     this.#isRenewing = true;
     this.#after(random.chance(0.2) ? random.between(1, 900) : 0, () => {
       this.#isRenewing = false;
-      if (!cluster.takeNotebook(process, lease) || this.isLeaving) return cluster.revoke(process, lease);
-      this.#world.count('notebook: taken');
+      if (!cluster.takeNotebook(process, lease, provisos) || this.isLeaving)
+        return cluster.revoke(process, lease);
+      this.#world.count(by === 'notPaused' ? 'notebook: taken' : `notebook: taken in a pause, ${by}`);
       this.#tell('holds the notebook');
       this.#lease = lease;
       this.#leaseOf = cluster;
       this.#renew(process, lease);
     });
+  }
+
+  /** Whether the cluster is paused, as etcd says; undefined while it does not answer. */
+  get heardPaused(): boolean | undefined {
+    const { process } = this;
+    return process?.cluster.commits(process) ? process.cluster.isPaused : undefined;
+  }
+
+  get #isPaused(): boolean {
+    return this.heardPaused ?? false;
   }
 
   #handBack(process: EtcdProcess, holder: { readonly taskId: string; readonly node: number }): void {
@@ -522,6 +548,7 @@ export class NodeAgent {
       nowMs,
       leading: true,
       isGivenAway: process.cluster.handOverTo !== undefined,
+      isPaused: this.#isPaused,
       handedBackAtMs: this.#handedBackAtMs,
       ...(!isOwn && { holderAddress: this.#world.addresses[holder.node] ?? '' }),
     };
@@ -688,7 +715,8 @@ export class NodeAgent {
     this.#in(random.between(0, 300), () => {
       if (this.isLeaving) return;
       this.isLeaving = true;
-      if (this.process !== undefined) this.#makeWay(this.process);
+      const staysAway = this.#lease !== undefined && this.#isPaused;
+      if (this.process !== undefined && !staysAway) this.#makeWay(this.process);
       const lease = this.#lease;
       const cluster = this.#leaseOf;
       this.#forget();
@@ -732,8 +760,9 @@ export class NodeAgent {
       ...(this.#container.mountIsDead && { deadMount: 'the mount is dead' }),
     });
     if (cause === undefined) return this.#tickLater();
-    this.wantsToLeaveFromMs ??= this.#container.awakeMs;
     const view = this.#leavingView();
+    if (view.cluster?.isPaused) this.wantsToLeaveFromMs = undefined;
+    this.wantsToLeaveFromMs ??= this.#container.awakeMs;
     const decision = this.#rules.decideLeaving(view);
     this.#patience = afterTick(view);
     switch (decision.do) {
@@ -764,6 +793,7 @@ export class NodeAgent {
             live: cluster.live.map(({ node }) => node),
             ...(cluster.leaver && { leaver: cluster.leaver.node }),
             isHolder: cluster.notebook?.taskId === this.#container.taskId,
+            isPaused: cluster.isPaused,
           },
         }),
     };

@@ -48,6 +48,7 @@ export function shrink(options: WorldOptions, length: Length, tries = 600): Shru
     if (best.options.faults[kind] > 0)
       attempt({ faults: { ...best.options.faults, [kind]: noFaults[kind] } });
   }
+  if (best.options.pauses) attempt({ pauses: false });
   // As in delta debugging: large parts first, then smaller ones, down to single faults.
   for (
     let size = Math.ceil(keptOf(best).length / 2);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { keys } from '../../executor-image/agent/directory.js';
 import type { PeerStatus } from '../../executor-image/agent/etcd/membership.js';
 import { decide } from '../../framework/cluster/decide.js';
-import type { Action, StatusUpdate } from '../../framework/cluster/model.js';
+import type { Action, ClusterEvent, StatusUpdate } from '../../framework/cluster/model.js';
 import { type Length, live, optionsFor, simulate } from './life.js';
 import { type AgentRules, agentRules } from './node-agent.js';
 import { shrink, storyOf } from './shrink.js';
@@ -141,6 +142,12 @@ describe('the simulation catches', () => {
       const { taskId } = event.update;
       return { state: next, actions: [...actions, { kind: 'tellDeath', taskId, survivors: [] }] };
     },
+    'a pause in which launches go on': pausedBut('tick', 'offers'),
+    'a pause in which kills go on': pausedBut('update'),
+    'a pause that ends with the connection': (state, event, now) => {
+      const { paused: _, ...record } = state.record;
+      return decide(event.kind === 'subscribed' ? { ...state, record } : state, event, now);
+    },
     'a launch that waits for no end': (state, event, now) => {
       const result = decide(state, event, now);
       const nodes = result.state.nodes.map((node) =>
@@ -236,6 +243,13 @@ describe('the simulation catches of node agents', () => {
       caught: /joins the cluster of generation/,
       from: 536,
     },
+    'a free notebook key that whoever leads takes in a pause': {
+      rules: {
+        aboutFreeKey: (view) => agentRules.aboutFreeKey({ ...view, isPaused: false }),
+        provisosOf: (by, self) => agentRules.provisosOf(by, self).filter(({ key }) => key !== keys.paused),
+      },
+      caught: /takes the notebook in a pause/,
+    },
     'a node that leaves without the lock': {
       rules: {
         decideLeaving: (view) => {
@@ -303,6 +317,21 @@ describe('the simulation catches of node agents', () => {
     });
   }
 });
+
+/** A core that heeds a pause but for events of some kinds. */
+function pausedBut(...kinds: readonly ClusterEvent['kind'][]): Decide {
+  return (state, event, now) => {
+    const { paused, ...record } = state.record;
+    if (paused === undefined || !kinds.includes(event.kind)) return decide(state, event, now);
+    const result = decide({ ...state, record }, event, now);
+    return {
+      state: { ...result.state, record: { ...result.state.record, paused } },
+      actions: result.actions.map((action) =>
+        action.kind === 'store' ? { ...action, record: { ...action.record, paused } } : action,
+      ),
+    };
+  };
+}
 
 /** An end that proves nothing, made to look like one that does. */
 function asContainers(update: StatusUpdate): StatusUpdate {

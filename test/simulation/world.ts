@@ -51,7 +51,10 @@ export class Violation extends Error {
 export type Decide = typeof decide;
 
 /** What goes to the master. */
-type Call = Exclude<Action, { kind: 'log' | 'store' | 'explain' | 'tellDeath' | 'greet' | 'releaseAddress' }>;
+type Call = Exclude<
+  Action,
+  { kind: 'log' | 'store' | 'explain' | 'tellDeath' | 'tellPause' | 'greet' | 'releaseAddress' }
+>;
 
 export interface WorldOptions {
   /** Faults of this kind alone: for what takes very many lives to meet among all kinds. */
@@ -73,6 +76,8 @@ export interface WorldOptions {
   readonly canReleaseAddress?: boolean;
   /** The operator tears the framework down in the middle of it all. Default: does not. */
   readonly tearsDown?: boolean;
+  /** The operator pauses the cluster, and ends the pause, now and then. Default: does not. */
+  readonly pauses?: boolean;
   /** Told what happens, as a story: faults, what the scheduler and the node agents say, ends of containers. */
   readonly tell?: (line: string) => void;
   /** Told of every message, too. */
@@ -140,6 +145,10 @@ export class World {
   #isTearingDown = false;
   /** Mesos has removed the framework. */
   #isTornDown = false;
+  /** The operator's order about a pause, as long as what follows from it is not stored. */
+  #ordered: 'pause' | 'resume' | undefined;
+  /** When the cluster was last seen to be paused, by the scheduler or by a node. */
+  #pausedMs = Number.NEGATIVE_INFINITY;
   #streams = 0;
   /** Messages that travel on a stream arrive in order. */
   #lastDeliveryMs = 0;
@@ -164,6 +173,10 @@ export class World {
     this.mesos = new Mesos(this, options.hosts);
     this.#startScheduler();
     this.#faultLater(0);
+    if (options.pauses) {
+      this.#pauseLater(0);
+      this.#hearOfPauses();
+    }
   }
 
   tell(line: string): void {
@@ -194,6 +207,7 @@ export class World {
   /** Lets no fault begin and the last one end, and waits until all is well; a violation when that takes too long. */
   converge(withinMs: number): void {
     this.faults = noFaults;
+    if (this.#options.pauses) this.#order('resume');
     const until = Math.max(this.clock.nowMs, this.#faultsEndMs) + withinMs;
     this.tell('— no more faults —');
     while (this.clock.nowMs < until) {
@@ -217,7 +231,7 @@ export class World {
   #isWell(): boolean {
     if (this.#isTearingDown) return this.#isTornDown && this.containers.running.length === 0;
     const state = this.#process?.state;
-    if (state === undefined || !state.connected) return false;
+    if (state === undefined || !state.connected || state.record.paused !== undefined) return false;
     const { running } = this.containers;
     const generation = state.record.generation.number;
     return (
@@ -230,6 +244,7 @@ export class World {
           more.length === 0 &&
           container.taskId === state.record.nodes[node]?.task?.id &&
           container.generation === generation &&
+          !container.agent.heardPaused &&
           this.#serves(container)
         );
       })
@@ -248,7 +263,7 @@ export class World {
     this.#processes += 1;
     const id = this.#processes;
     const suffix = `p${id}`;
-    this.#process = {
+    const process: Process = {
       id,
       state: initialState(this.#spec, this.#stored, suffix),
       stream: undefined,
@@ -258,9 +273,11 @@ export class World {
       subscriptions: 0,
       subscriptionsDecidedOn: 0,
     };
+    this.#process = process;
     this.tell(`scheduler process ${id} starts`);
-    if (this.#isTearingDown) this.#take(this.#process, { kind: 'teardown' });
-    this.#subscribeLater(this.#process);
+    if (this.#isTearingDown) this.#take(process, { kind: 'teardown' });
+    this.#takeOrder();
+    if (this.#process === process) this.#subscribeLater(process);
   }
 
   #crash(why: string): void {
@@ -384,6 +401,7 @@ export class World {
       case 'store':
         this.#checkStore(action.record);
         this.#stored = action.record;
+        if ((action.record.paused === undefined) === (this.#ordered === 'resume')) this.#ordered = undefined;
         if (this.random.chance(0.05)) this.#backups.push(action.record);
         return;
       case 'explain':
@@ -391,8 +409,12 @@ export class World {
       case 'greet':
         return;
       case 'tellDeath':
+        this.#checkPause(action.kind);
         return this.#tellDeath(action.taskId, action.survivors);
+      case 'tellPause':
+        return this.#tellPause(action.paused !== undefined, action.nodes);
       case 'releaseAddress':
+        this.#checkPause(action.kind);
         return this.clock.in(this.random.between(50, 2_000), () => this.containers.release(action.address));
       default:
         this.detail(`  → ${describe(action)}`);
@@ -441,6 +463,66 @@ export class World {
       this.clock.in(this.random.between(10, 5_000), () => {
         const { process } = this.containers.running.find((one) => one.taskId === survivor)?.agent ?? {};
         if (process?.cluster.revokeOf(process, taskId)) this.count('a dead holder’s lease is ended by word');
+      });
+    }
+  }
+
+  // The operator's pauses.
+
+  #order(what: 'pause' | 'resume'): void {
+    this.tell(`the operator orders: ${what}`);
+    this.#ordered = what;
+    this.#takeOrder();
+  }
+
+  /** Left beside the store, it is read by whichever process runs, and before that subscribes. */
+  #takeOrder(): void {
+    const process = this.#process;
+    if (process === undefined || this.#ordered === undefined) return;
+    const since = new Date(this.clock.nowMs).toISOString();
+    this.#take(process, this.#ordered === 'pause' ? { kind: 'pause', since } : { kind: 'resume' });
+  }
+
+  /** With a stream of its own, so that a life without pauses is the same as ever. */
+  #pauseLater(index: number): void {
+    const random = new SeededRandom((this.#options.seed ^ Math.imul(index + 1, 0x7f4a7c15)) >>> 0);
+    const waitMs = index % 2 === 0 ? random.between(20_000, 600_000) : random.between(5_000, 300_000);
+    this.clock.in(waitMs, () => {
+      if (this.faults.everyMs === Number.POSITIVE_INFINITY) return;
+      this.#order(index % 2 === 0 ? 'pause' : 'resume');
+      this.#pauseLater(index + 1);
+    });
+  }
+
+  /** Every 5 s the scheduler asks the nodes; those that know otherwise than it does are all that matters here. */
+  #hearOfPauses(): void {
+    this.clock.in(5_000, () => {
+      const process = this.#process;
+      const isPaused = process?.state.record.paused !== undefined;
+      if (isPaused) this.#pausedMs = this.clock.nowMs;
+      for (const { agent, taskId, host, isStunned } of this.containers.running) {
+        const paused = agent.heardPaused;
+        if (paused) this.#pausedMs = this.clock.nowMs;
+        if (process === undefined || isStunned || paused === undefined || paused === isPaused) continue;
+        if (this.random.chance(0.3)) continue;
+        this.#take(process, { kind: 'nodeTold', taskId, bootId: host.bootId, contractVersion, paused });
+      }
+      this.#hearOfPauses();
+    });
+  }
+
+  wasPausedWithin(ms: number): boolean {
+    return this.clock.nowMs - this.#pausedMs <= ms;
+  }
+
+  /** It reaches some nodes, or none, sooner or later: a word that was overtaken by the next may arrive after it. */
+  #tellPause(isPaused: boolean, nodes: readonly Recipient[]): void {
+    for (const { taskId } of nodes) {
+      if (this.random.chance(0.3)) continue;
+      this.clock.in(this.random.between(10, 5_000), () => {
+        const container = this.containers.running.find((one) => one.taskId === taskId);
+        const { process } = container?.agent ?? {};
+        if (process !== undefined && !container?.isStunned) process.cluster.setPaused(process, isPaused);
       });
     }
   }
@@ -764,9 +846,19 @@ export class World {
 
   // The rules, checked on what really happens.
 
+  /** From the moment in which a pause is stored, nothing is done that is not the operator's order. */
+  #checkPause(what: string): void {
+    if (this.#stored?.paused !== undefined && !this.#isTearingDown)
+      throw new Violation(`in a pause the scheduler does this: ${what}`);
+  }
+
   #checkStore(record: ClusterRecord): void {
     const before = this.#stored;
     if (before === undefined) return;
+    if (before.paused !== undefined && record.paused === undefined && this.#ordered !== 'resume')
+      throw new Violation('a pause ends without an order');
+    if (record.generation.number !== before.generation.number && record.paused !== undefined)
+      this.#checkPause('founding');
     if (record.generation.number > before.generation.number + 1 && !this.#wasRestored) {
       throw new Violation(
         `the generation jumps from ${before.generation.number} to ${record.generation.number}`,
@@ -809,7 +901,10 @@ export class World {
   #checkSend(action: Call): void {
     const stored = this.#stored;
     switch (action.kind) {
+      case 'kill':
+        return this.#checkPause(`kill ${action.taskId}`);
       case 'accept':
+        this.#checkPause('accept');
         for (const { task, founders } of action.launches) {
           // Rule 2.
           if (stored?.frameworkId === undefined)
@@ -861,6 +956,7 @@ export class World {
     if (
       state.refoundingSinceMs === undefined &&
       state.tearingDownSinceMs === undefined &&
+      state.record.paused === undefined &&
       quorumLostForGood(state) &&
       state.reconciliation.kind === 'settled' &&
       state.nodes.every((node) => node.phase.kind !== 'unconfirmed')

@@ -119,6 +119,9 @@ test('a control call is read as it was written; anything else is none', () => {
     { call: 'revokeLeases', taskId: 'a', deadTaskId: 'b' },
     { call: 'handOver', taskId: 'a' },
     { call: 'handOver', taskId: 'a', to: 2 },
+    { call: 'pause', taskId: 'a', since: '2026-01-01T00:00:00.000Z' },
+    { call: 'pause', taskId: 'a', since: '2026-01-01T00:00:00.000Z', reason: 'work' },
+    { call: 'resume', taskId: 'a' },
   ]) {
     assert.deepEqual(readControlCall(JSON.stringify({ ...call, more: 1 })), call);
   }
@@ -130,6 +133,8 @@ test('a control call is read as it was written; anything else is none', () => {
     '{"call":"revokeLeases","taskId":"a"}',
     '{"call":"revokeLeases","taskId":"a","deadTaskId":""}',
     '{"call":"handOver","taskId":"a","to":"2"}',
+    '{"call":"pause","taskId":"a"}',
+    '{"call":"pause","taskId":"a","since":"now","reason":1}',
     '{"call":"toString","taskId":"a"}',
   ]) {
     assert.equal(readControlCall(text), undefined, text);

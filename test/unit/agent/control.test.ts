@@ -56,6 +56,14 @@ describe('the node agent’s control calls', () => {
           told.push(`to ${to}`);
           return Promise.resolve('handed over');
         },
+        pause: (pause) => {
+          told.push(`pause ${JSON.stringify(pause)}`);
+          return Promise.resolve('paused');
+        },
+        resume: () => {
+          told.push('resume');
+          return Promise.resolve('not paused');
+        },
       },
       { error: note, warn: note, info: note, debug: note } as never,
     );

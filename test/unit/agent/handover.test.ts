@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { aboutFreeKey, intentKeys, noIntents, withIntent } from '../../../executor-image/agent/intents.js';
+import {
+  aboutFreeKey,
+  type FreeKeyView,
+  intentKeys,
+  noIntents,
+  provisosOf,
+  withIntent,
+} from '../../../executor-image/agent/intents.js';
 import { bestSuccessor, type Candidate } from '../../../executor-image/agent/successor.js';
 
 const candidate = (node: number, raftIndex: number, more: Partial<Candidate['status']> = {}): Candidate => ({
@@ -61,11 +68,12 @@ describe('a leader that finds the notebook key free', () => {
     incarnation: 1,
   }));
   const decide = (seesVolume: boolean, intents = noIntents) =>
-    aboutFreeKey('task-0', seesVolume, { live, intents });
+    aboutFreeKey({ selfTaskId: 'task-0', leads: true, seesVolume, isPaused: false, live, intents });
+  const take = { do: 'take', by: 'notPaused' };
 
   test('takes it when nothing else is intended', () => {
-    assert.deepEqual(decide(true), { do: 'take' });
-    assert.deepEqual(decide(true, { handOverTo: 'task-0', unfit: ['task-0'] }), { do: 'take' });
+    assert.deepEqual(decide(true), take);
+    assert.deepEqual(decide(true, { handOverTo: 'task-0', unfit: ['task-0'] }), take);
   });
 
   test('passes leadership on to the task that the notebook is handed over to', () => {
@@ -74,7 +82,7 @@ describe('a leader that finds the notebook key free', () => {
   });
 
   test('forgets a hand-over to a task that is dead', () => {
-    assert.deepEqual(decide(true, { handOverTo: 'task-9', unfit: [] }), { do: 'take' });
+    assert.deepEqual(decide(true, { handOverTo: 'task-9', unfit: [] }), take);
   });
 
   test('passes leadership on when it is unfit, and tries once more itself where nobody else can', () => {
@@ -87,6 +95,73 @@ describe('a leader that finds the notebook key free', () => {
       const decision = decide(false, { handOverTo, unfit: [] });
       assert.equal(decision.do === 'passOn' && decision.else, 'wait');
     }
+  });
+});
+
+test('who does not lead etcd leaves a free notebook key to who does', () => {
+  const view = { selfTaskId: 'task-0', leads: false, seesVolume: true, isPaused: false, live: [] };
+  assert.equal(aboutFreeKey({ ...view, intents: noIntents }).do, 'leave');
+  assert.equal(aboutFreeKey({ ...view, intents: noIntents, lastHolderTaskId: 'task-0' }).do, 'leave');
+});
+
+describe('a free notebook key in a pause', () => {
+  const live = [0, 1, 2].map((node) => ({
+    node,
+    address: `192.0.2.10${node}`,
+    taskId: `task-${node}`,
+    incarnation: 1,
+  }));
+  const about = (more: Partial<FreeKeyView>) =>
+    aboutFreeKey({
+      selfTaskId: 'task-0',
+      leads: true,
+      seesVolume: true,
+      isPaused: true,
+      live,
+      intents: noIntents,
+      ...more,
+    });
+
+  test('is left alone by whoever leads etcd', () => {
+    for (const lastHolderTaskId of ['task-1', 'task-9', undefined]) {
+      const decision = about(lastHolderTaskId === undefined ? {} : { lastHolderTaskId });
+      assert.equal(decision.do, 'leave');
+    }
+    assert.equal(about({ intents: { unfit: ['task-0'] }, seesVolume: false }).do, 'leave');
+  });
+
+  test('is taken by its last holder, whether it leads or not, if it sees the volume', () => {
+    for (const leads of [true, false]) {
+      const back = about({ leads, lastHolderTaskId: 'task-0' });
+      assert.deepEqual(back, { do: 'take', by: 'lastHolder' });
+      assert.equal(about({ leads, lastHolderTaskId: 'task-0', seesVolume: false }).do, 'leave');
+    }
+  });
+
+  test('is taken by the task that the operator hands it over to, not by who gave it away', () => {
+    const intents = { handOverTo: 'task-0', unfit: [] };
+    const given = about({ leads: false, intents, lastHolderTaskId: 'task-1' });
+    assert.deepEqual(given, { do: 'take', by: 'handedOver' });
+    const other = { intents: { handOverTo: 'task-2', unfit: [] }, lastHolderTaskId: 'task-0' };
+    assert.equal(about({ ...other, leads: false }).do, 'leave');
+    const leader = about(other);
+    assert.equal(leader.do === 'passOn' && leader.toTaskId, 'task-2');
+    assert.equal(leader.do === 'passOn' && leader.else, 'wait');
+  });
+
+  test('is asked for by a right that etcd itself checks', () => {
+    const [self] = live;
+    assert.ok(self);
+    const fenced = { key: '/fenced', is: 'there' };
+    assert.deepEqual(provisosOf('notPaused', self), [fenced, { key: '/paused', is: 'absent' }]);
+    assert.deepEqual(provisosOf('lastHolder', self), [
+      fenced,
+      { key: '/last-holder', is: 'value', value: JSON.stringify(self) },
+    ]);
+    assert.deepEqual(provisosOf('handedOver', self), [
+      fenced,
+      { key: '/intents/hand-over', is: 'value', value: 'task-0' },
+    ]);
   });
 });
 

@@ -73,6 +73,7 @@ describe('leadership follows the notebook', () => {
     nowMs: 100_000,
     leading: true,
     holderAddress: '192.0.2.101',
+    isPaused: false,
     handedBackAtMs: [],
   };
 
@@ -89,9 +90,13 @@ describe('leadership follows the notebook', () => {
     assert.equal(shouldHandBack({ ...view, isGivenAway: true }), false);
   });
 
+  test('it stays where it is while the operator has the cluster paused', () => {
+    assert.equal(shouldHandBack({ ...view, isPaused: true }), false);
+  });
+
   test('there is nothing to hand back by who does not lead, or to who holds it itself', () => {
     assert.equal(shouldHandBack({ ...view, leading: false }), false);
-    assert.equal(shouldHandBack({ nowMs: 0, leading: true, handedBackAtMs: [] }), false);
+    assert.equal(shouldHandBack({ nowMs: 0, leading: true, isPaused: false, handedBackAtMs: [] }), false);
   });
 });
 

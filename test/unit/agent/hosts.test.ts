@@ -22,6 +22,7 @@ const view = (live: number[], holder?: number): ClusterView => ({
   live: live.map(node),
   fenced: true,
   intents: { unfit: [] },
+  isPaused: false,
   ...(holder === undefined ? {} : { holder: node(holder) }),
 });
 const ours = (text: string) => text.split('\n').filter((line) => line.includes('jupyter-'));

@@ -11,7 +11,7 @@ import {
 import { ExecutorWatch, isHealthCheck, orphanAfterTicks } from '../../../executor-image/agent/orphan.js';
 
 describe('a node that is to leave', () => {
-  const well = { live: [0, 1, 2], isHolder: false };
+  const well = { live: [0, 1, 2], isHolder: false, isPaused: false };
   const view = (more: Partial<LeavingView> = {}): LeavingView => ({
     waited: 0,
     freeFor: 0,
@@ -46,6 +46,16 @@ describe('a node that is to leave', () => {
       assert.equal(decision.do, 'wait');
       assert.match(decision.reason, reason);
     }
+  });
+
+  test('stays while the operator has the cluster paused, however long, and waits anew afterwards', () => {
+    const cluster = { ...well, isPaused: true };
+    for (const more of [{}, { waited: 10_000 }, { isMember: false }, { others: [] }]) {
+      const decision = decideLeaving(view({ cluster, ...more }));
+      assert.equal(decision.do, 'wait');
+      assert.match(decision.reason, /paused/);
+    }
+    assert.deepEqual(afterTick(view({ cluster, waited: 7, freeFor: 5 })), { waited: 0, freeFor: 0 });
   });
 
   test('is the last when it holds the notebook', () => {

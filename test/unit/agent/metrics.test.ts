@@ -4,7 +4,7 @@ import { renderMetrics } from '../../../executor-image/agent/metrics.js';
 import type { NodeStatus } from '../../../executor-image/contract.js';
 
 const status: NodeStatus = {
-  contractVersion: 4,
+  contractVersion: 5,
   node: 1,
   address: '192.0.2.101',
   taskId: 'task "1"\\2',
@@ -17,6 +17,7 @@ const status: NodeStatus = {
   etcd: { role: 'leader' },
   notebook: { state: 'frozen', holderTaskId: 'task "1"\\2' },
   volume: { fresh: true, lookAgeS: 1.25 },
+  paused: true,
   live: ['192.0.2.100', '192.0.2.101'],
   control: { taken: 4, refused: { wrongKey: 1, wrongTask: 0, malformed: 0, noTls: 2 } },
 };
@@ -34,6 +35,7 @@ describe('what a node agent tells Prometheus', () => {
       'mesos_jupyter_node_notebook_state{state="frozen"} 1',
       'mesos_jupyter_node_holds_notebook 1',
       'mesos_jupyter_node_volume_look_age_seconds 1.25',
+      'mesos_jupyter_node_paused 1',
       'mesos_jupyter_node_live_nodes 2',
       'mesos_jupyter_node_control_calls_refused_total{reason="noTls"} 2',
       'process_resident_memory_bytes 70000000',

@@ -88,6 +88,20 @@ describe('the command line', { concurrency: 2 }, () => {
     await store.close();
   });
 
+  test('pause and resume are left for the next scheduler where none runs', async () => {
+    const path = join(scratch, 'pause.json');
+    const flag = `--state-file=${path}`;
+    const paused = await mesosJupyter(['pause', '--reason=switch work', flag]);
+    assert.deepEqual([paused.status, paused.stderr], [0, '']);
+    assert.match(paused.stdout, /^The cluster is paused as soon as a scheduler works with .*pause\.json/);
+    assert.match((await mesosJupyter(['resume', flag])).stdout, /^The pause ends as soon as/);
+    const store = await openFileStore(path);
+    const [first, second] = (await store.orders()).map(({ order }) => order);
+    assert.ok(first?.kind === 'pause' && first.reason === 'switch work');
+    assert.deepEqual(second, { kind: 'resume' });
+    await store.close();
+  });
+
   test('hand-over says that no scheduler runs, and which node numbers are none', async () => {
     const flag = stateFile('hand-over');
     const absent = await mesosJupyter(['hand-over', flag]);

@@ -116,6 +116,16 @@ describe('an operator’s order to hand over', () => {
     );
   });
 
+  it('is told again to a holder that could not reach the others for a moment', async () => {
+    const answers = [503, 503, 200];
+    const words = await handOver(2, 10_000, {
+      ask: async () => (answers.length > 0 ? held(1) : held(2)),
+      tell: async () => ({ status: answers.shift() ?? 0, text: '{"error":"node 2 cannot take it"}' }),
+      signal: new AbortController().signal,
+    });
+    assert.match(words, /^Jupyter answers at node 2 /);
+  });
+
   it('is refused in the words of the holder, or of the network', async () => {
     const dependencies = { ask: async () => held(1), signal: new AbortController().signal };
     await assert.rejects(

@@ -12,6 +12,7 @@ import {
 } from '../../../executor-image/agent/trust/authority.js';
 import type { Credentials } from '../../../executor-image/agent/trust/credentials.js';
 import type { ControlCall } from '../../../executor-image/contract.js';
+import type { Pause } from '../../../framework/cluster/model.js';
 import { ControlClient } from '../../../framework/control/client.js';
 import { Messenger } from '../../../framework/control/messenger.js';
 import { newKeyPem, readKey } from '../../../framework/store/key-pair.js';
@@ -44,6 +45,8 @@ describe('the scheduler’s calls to a node agent', () => {
       {
         revokeLeases: async (taskId) => `${revoked.push(taskId)} leases`,
         handOver: async () => assert.fail('nobody asked for it'),
+        pause: async () => assert.fail('nobody asked for it'),
+        resume: async () => assert.fail('nobody asked for it'),
       },
       silent as never,
     );
@@ -86,7 +89,11 @@ describe('the scheduler’s calls to a node agent', () => {
       readonly messenger: Messenger;
     }
     /** A messenger whose calls are answered one after another as the script says; the last answer is given again. */
-    function told(script: readonly (number | Error)[], ca?: string): Told {
+    function told(
+      script: readonly (number | Error)[],
+      ca?: string,
+      pause = (): Pause | undefined => undefined,
+    ): Told {
       const calls: ControlCall[] = [];
       const warned: string[] = [];
       const shown: string[] = [];
@@ -101,6 +108,7 @@ describe('the scheduler’s calls to a node agent', () => {
         logger: { ...silent, warn: (line: string) => void warned.push(line) } as never,
         ca: () => ca,
         onCaShown: (text) => void shown.push(text),
+        pause,
         signal: new AbortController().signal,
       });
       return { calls, warned, shown, messenger };
@@ -113,6 +121,7 @@ describe('the scheduler’s calls to a node agent', () => {
         logger: silent as never,
         ca: () => authority.certificate,
         onCaShown: () => assert.fail('it was known'),
+        pause: () => undefined,
         signal: new AbortController().signal,
       });
       await messenger.tellDeath('task-1', [survivor]);
@@ -147,6 +156,22 @@ describe('the scheduler’s calls to a node agent', () => {
       await messenger.tellDeath('task-1', [survivor]);
       assert.equal(calls.length, 1);
       assert.match(warned[0] ?? '', /another CA than the one that this cluster began with/);
+    });
+
+    it('a pause and its end reach each node, once at a time', async () => {
+      let now: Pause | undefined = { since: '2026-01-01T00:00:00.000Z', reason: 'work' };
+      const { calls, messenger } = told([new Error('ECONNREFUSED'), 200], 'ca', () => now);
+      await Promise.all([messenger.tellPause(now, [survivor]), messenger.tellPause(now, [survivor])]);
+      assert.deepEqual(calls, Array(2).fill({ call: 'pause', taskId: 'task-0', ...now }));
+      now = undefined;
+      await messenger.tellPause(now, [survivor]);
+      assert.deepEqual(calls.at(-1), { call: 'resume', taskId: 'task-0' });
+    });
+
+    it('a pause that is over is told nobody any more', async () => {
+      const { calls, messenger } = told([200], 'ca');
+      await messenger.tellPause({ since: '2026-01-01T00:00:00.000Z' }, [survivor]);
+      assert.deepEqual(calls, []);
     });
 
     it('a greeting brings the CA, one at a time for each node', async () => {

@@ -39,18 +39,21 @@ describe('the store in a file', () => {
     assert.deepEqual((await readdir(join(directory, 'deep'))).sort(), ['state.json', 'state.json.lock']);
   });
 
-  it('reads what an earlier release wrote, which knew no CA', async () => {
-    const record = newRecord(addresses, 'abc');
-    await mkdir(join(directory, 'deep'));
-    await writeFile(path, JSON.stringify({ format: 1, cluster: record }));
-    const store = await openFileStore(path);
-    assert.deepEqual(await store.load(), record);
-    await store.save({ ...record, ca: 'PEM' });
-    await store.close();
-    const again = await openFileStore(path);
-    assert.equal((await again.load())?.ca, 'PEM');
-    await again.close();
-  });
+  for (const format of [1, 2]) {
+    it(`reads what an earlier release wrote in format ${format}, which knew no CA, or no pause`, async () => {
+      const record = newRecord(addresses, 'abc');
+      const paused = { since: '2026-01-01T00:00:00.000Z', reason: 'work' };
+      await mkdir(join(directory, 'deep'));
+      await writeFile(path, JSON.stringify({ format, cluster: record }));
+      const store = await openFileStore(path);
+      assert.deepEqual(await store.load(), record);
+      await store.save({ ...record, ca: 'PEM', paused });
+      await store.close();
+      const again = await openFileStore(path);
+      assert.deepEqual(await again.load(), { ...record, ca: 'PEM', paused });
+      await again.close();
+    });
+  }
 
   it('lets one process in at a time, and names the other', async () => {
     const first = await openFileStore(path);

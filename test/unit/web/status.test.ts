@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { contractVersion } from '../../../executor-image/contract.js';
 import { type ToldMember, viewOf } from '../../../framework/cluster/view.js';
 import { type Moment, type Stage, schedulerStatus, statusOf } from '../../../framework/web/status.js';
 import { statusLines } from '../../../framework/web/words.js';
@@ -103,6 +104,49 @@ describe('the status of a scheduler', () => {
     assert.deepEqual(schedulerStatus.parse(JSON.parse(JSON.stringify(status))), status);
     // A later release says more.
     assert.deepEqual(schedulerStatus.parse({ ...status, more: 1 }), status);
+  });
+});
+
+describe('the status of a paused cluster', () => {
+  const since = '2025-12-31T23:59:00.000Z';
+  const heard = (world: World, node: number, isPaused: boolean) =>
+    world.send({
+      kind: 'nodeTold',
+      taskId: world.task(node).id,
+      bootId: 'boot',
+      contractVersion,
+      paused: isPaused,
+    });
+  const statusNow = (world: World) =>
+    statusOf(scheduling(world), identity, well, { ...moment(world.now), wallMs: Date.UTC(2026, 0, 1) });
+
+  it('says since when, why, what would be done, and which nodes know', () => {
+    const world = World.running();
+    world.send({ kind: 'pause', since, reason: 'switch work' });
+    for (const node of [0, 2]) heard(world, node, true);
+    world.exit(world.task(2).id, 137);
+    const status = statusNow(world);
+    assert.deepEqual(status.paused, { since, reason: 'switch work' });
+    assert.match(status.reason, /; paused by the operator$/);
+    assert.deepEqual(
+      status.nodes.map(({ paused }) => paused),
+      [true, null, null],
+    );
+    const lines = statusLines(status).join('\n');
+    assert.match(lines, /^Paused for 1 min \(switch work\): nothing is launched or killed/m);
+    assert.match(lines, /^Node 1 has not been heard to know of it/m);
+    assert.match(lines, /^node 2: .*; paused, or a task would be launched after a wait$/m);
+    assert.deepEqual(schedulerStatus.parse(JSON.parse(JSON.stringify(status))), status);
+  });
+
+  it('names the nodes that have not heard of its end', () => {
+    const world = World.running();
+    world.send({ kind: 'pause', since });
+    world.send({ kind: 'resume' });
+    heard(world, 1, true);
+    const status = statusNow(world);
+    assert.equal(status.paused, null);
+    assert.match(statusLines(status).join('\n'), /^Node 1 still takes the cluster for paused/m);
   });
 });
 
