@@ -117,6 +117,8 @@ export class EtcdCluster {
   isQuorate = false;
   readonly processes = new Set<EtcdProcess>();
   readonly #leases = new Set<Lease>();
+  /** Leases that would have run out, had there been a leader. */
+  readonly #overdue = new Set<Lease>();
   readonly #heartbeats = new Map<number, Heartbeat>();
   /** When the heartbeats of nodes were missed. */
   readonly #missedAtMs = new Map<number, number>();
@@ -229,11 +231,16 @@ export class EtcdCluster {
       }
     }
     this.#connectedSince = since;
+    const wasQuorate = this.isQuorate;
     this.isQuorate =
       this.leader !== undefined &&
       this.leader.process?.leads === true &&
       this.#hasMajority(this.leader.process);
     if (!this.isQuorate) this.#electLater();
+    else if (!wasQuorate) {
+      for (const lease of this.#overdue) this.#expireLater(lease);
+      this.#overdue.clear();
+    }
     for (const process of this.processes) this.#listen(process);
     this.#hearNodes();
   }
@@ -306,6 +313,7 @@ export class EtcdCluster {
     process.everHeard = true;
     process.term = this.term;
     process.doubtsSinceMs = undefined;
+    process.container.agent.leads();
     // Every lease to its full TTL and an election timeout, dead nodes' too.
     for (const lease of this.#leases) this.#extend(lease, lease.ttlMs + electionMs[0]);
     this.#dropHeartbeats();
@@ -524,9 +532,10 @@ export class EtcdCluster {
 
   #expireLater(lease: Lease): void {
     this.#world.clock.in(Math.max(50, lease.untilMs - this.#world.clock.nowMs), () => {
-      if (lease.isGone || this.processes.size === 0) return;
-      if (this.isQuorate && this.#world.clock.nowMs >= lease.untilMs) return this.#drop(lease);
-      this.#expireLater(lease);
+      if (lease.isGone) return;
+      if (this.#world.clock.nowMs < lease.untilMs) this.#expireLater(lease);
+      else if (this.isQuorate) this.#drop(lease);
+      else this.#overdue.add(lease);
     });
   }
 

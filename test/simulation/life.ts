@@ -18,8 +18,11 @@ export interface Life {
   readonly violation?: Violation;
 }
 
-/** The shape of the cluster that a seed makes, and which faults it meets how often. */
-export function optionsFor(seed: number): WorldOptions {
+/**
+ * The shape of the cluster that a seed makes, and which faults it meets how often.
+ * @param everyMs mean time between faults, in place of the one that the seed chooses
+ */
+export function optionsFor(seed: number, everyMs?: number): WorldOptions {
   const random = new SeededRandom(seed ^ 0x5eed);
   const [nodes = 3, hosts = 2] = random.pickIfAny([
     [1, 2],
@@ -39,7 +42,7 @@ export function optionsFor(seed: number): WorldOptions {
       lostUpdate: random.pickIfAny([0, 0.1, 0.3]) ?? 0,
       repeatedUpdate: random.pickIfAny([0, 0.2]) ?? 0,
       crashBetweenActions: random.pickIfAny([0, 0.002, 0.02]) ?? 0,
-      everyMs: random.pickIfAny([5_000, 20_000, 60_000, 200_000]) ?? 20_000,
+      everyMs: everyMs ?? random.pick([5_000, 20_000, 60_000, 200_000]),
     },
     canReleaseAddress: isAddressTakenEverywhere && random.chance(0.5),
     tearsDown: random.chance(0.05),

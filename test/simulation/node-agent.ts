@@ -114,6 +114,7 @@ export class NodeAgent {
   #wantsJupyter = false;
   #handedBackAtMs: number[] = [];
   #isFenced = false;
+  #isIdle = false;
 
   // Leaving.
   readonly #executor = new ExecutorWatch(true);
@@ -483,7 +484,16 @@ export class NodeAgent {
       if (this.#lease !== undefined && !this.#isPaused && this.#bootMs >= this.#freshUntilMs + lookLimitMs)
         this.#handOver(process);
     }
-    this.#in(leadershipEveryMs, () => this.#leadership());
+    // Who neither leads nor holds has nothing to do until it leads.
+    this.#isIdle = this.#isFenced && this.#lease === undefined && !this.#isRenewing && !process?.leads;
+    if (!this.#isIdle) this.#in(leadershipEveryMs, () => this.#leadership());
+  }
+
+  /** The etcd beside it has come to lead. */
+  leads(): void {
+    if (!this.#isIdle) return;
+    this.#isIdle = false;
+    this.#in(this.#world.random.between(1, leadershipEveryMs), () => this.#leadership());
   }
 
   #contend(process: EtcdProcess): void {
