@@ -37,7 +37,10 @@ export class Heartbeat {
     while (!signal.aborted) {
       if (this.etcd.serves) {
         await this.#beat().catch((error) => {
-          if (error instanceof LeaseGone) this.#lease = undefined;
+          if (error instanceof LeaseGone) {
+            this.#lease = undefined;
+            this.#heardAtMs = undefined;
+          }
           this.etcd.nudge();
           this.log.debug(`not heard: ${messageOf(error)}`);
         });

@@ -24,7 +24,7 @@ const listProcesses = `
 for p in /proc/[0-9]*; do
   stat=$(cat $p/stat) && rss=$(sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' $p/status) || continue
   set -- \${stat##*) }
-  echo "$2 $(($12 + $13 + $14 + $15)) \${rss:-0} $(tr '\\0' ' ' < $p/cmdline)"
+  echo "$2 $((\${12} + \${13} + \${14} + \${15})) \${rss:-0} $(tr '\\0' ' ' < $p/cmdline)"
 done 2> /dev/null
 `;
 
