@@ -2,20 +2,20 @@
  * Breaks a cluster of three real containers in every way that is known, at random and overlapping, and judges what was seen from
  * within: never two Jupyters, no saved file lost, all nodes well again in the end.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { containerPaths, tokenFileName } from '../../executor-image/contract.js';
+import { tokenFileName } from '../../executor-image/contract.js';
 import { Deployment } from '../e2e/deployment.js';
-import { docker } from '../support/docker.js';
+import { docker, logsOf } from '../support/docker.js';
+import { type GlusterMount, GlusterVolume } from '../support/gluster.js';
 import type { JupyterClient } from '../support/jupyter.js';
 import { SeededRandom } from '../support/random.js';
+import { ContainerEvents } from './containers.js';
 import { faults, type Scene, type Target } from './faults.js';
-import { judge, type Sight, type Verdict } from './intervals.js';
-import type { RecorderOptions } from './recorder.js';
+import { judge, type Verdict } from './intervals.js';
+import { Recorders } from './sights.js';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -31,45 +31,94 @@ export interface ChaosOptions {
 export interface ChaosReport extends Verdict {
   /** How often each kind of fault happened. */
   readonly faults: ReadonlyMap<string, number>;
+  /** How often Jupyter was seen to answer, and its kernels to write; where there is nothing of it, nothing was tried. */
+  readonly answers: number;
+  readonly writes: number;
   readonly saved: number;
   /** Files that Jupyter had said were saved, and that were not there in the end as they were. */
   readonly lost: readonly string[];
   /** How long after the last fault all was well, in seconds; undefined when it was not in time. */
   readonly wellAfterS: number | undefined;
-  /** Why not. */
+  /** Why not, with the last words of the scheduler and of the nodes. */
   readonly trouble: string | undefined;
 }
 
+const hostCount = 3;
 /** All nodes must be healthy voters so long after the last fault. */
 const wellWithinMs = 60_000;
 /** Where a node keeps what is its own, on a disk of its own here, which a fault fills. etcd takes 128 MB of it from the start. */
 const localDirectory = '/var/lib/mesos-jupyter';
 const diskMb = 256;
 
-const bootMs = (): number => Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000);
-
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const cluster = await Deployment.create(3, { hostCount: 3, memMb: 1024 });
   const scratch = mkdtempSync(join(tmpdir(), 'mesos-jupyter-chaos-'));
-  const chaos = new Chaos(options, cluster, scratch);
+  const undo: (() => unknown)[] = [() => rmSync(scratch, { recursive: true, force: true })];
   try {
+    const volume = await GlusterVolume.create(mkdtempSync(join(tmpdir(), 'mesos-jupyter-chaos-volume-')));
+    undo.push(() => volume.remove());
+    const mounts: HostMount[] = [];
+    for (let number = 1; number <= hostCount; number++)
+      mounts.push(new HostMount(await volume.mount(`host-${number}`)));
+    const cluster = await Deployment.create(3, {
+      hostCount,
+      memMb: 1024,
+      shared: (await volume.mount('seen-by-the-test')).path,
+      mountOf: (host) => mounts[host - 1]?.path ?? '',
+    });
+    undo.push(() => cluster.remove());
+    const chaos = new Chaos(options, cluster, mounts, scratch);
+    undo.push(() => chaos.end());
     return await chaos.run();
   } finally {
-    await chaos.end();
-    await cluster.remove();
-    rmSync(scratch, { recursive: true, force: true });
+    for (const step of undo.reverse()) await step();
+  }
+}
+
+/** A host's mount of the shared volume. Faults that overlap kill it and have it mounted again in turn. */
+class HostMount {
+  #isDead = false;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(readonly mount: GlusterMount) {}
+
+  get path(): string {
+    return this.mount.path;
+  }
+
+  die(): Promise<void> {
+    return this.#next(async () => {
+      this.#isDead = true;
+      await this.mount.die();
+    });
+  }
+
+  mountAgain(): Promise<void> {
+    return this.#next(async () => {
+      if (!this.#isDead) return;
+      await this.mount.mountAgain();
+      this.#isDead = false;
+    });
+  }
+
+  #next(step: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(step);
+    this.#work = done.catch(() => {});
+    return done;
   }
 }
 
 class Chaos {
   readonly #options: ChaosOptions;
   readonly #cluster: Deployment;
-  readonly #scratch: string;
+  readonly #mounts: readonly HostMount[];
   readonly #random: SeededRandom;
-  /** The recorder of each container that ever ran, by its id. */
-  readonly #recorders = new Map<string, { readonly taskId: string; readonly process: ChildProcess }>();
+  readonly #recorders: Recorders;
+  readonly #events: ContainerEvents;
+  /** The task of each container that ever ran, by its id. */
+  readonly #tasks = new Map<string, string>();
+  readonly #ended = new Set<string>();
+  /** The containers that run. */
   readonly #targets = new Map<string, Target>();
-  readonly #resumes = new Map<string, number[]>();
   readonly #counts = new Map<string, number>();
   readonly #saved: string[] = [];
   /** Read where this machine has it: any container may be paused. */
@@ -78,11 +127,21 @@ class Chaos {
   readonly #open = new Set<Promise<void>>();
   #isOver = false;
 
-  constructor(options: ChaosOptions, cluster: Deployment, scratch: string) {
+  /** @param mounts of the hosts, in order */
+  constructor(options: ChaosOptions, cluster: Deployment, mounts: readonly HostMount[], scratch: string) {
     this.#options = options;
     this.#cluster = cluster;
-    this.#scratch = scratch;
+    this.#mounts = mounts;
+    this.#recorders = new Recorders(scratch, join(cluster.shared, 'notebooks'), this.#tokenFile);
     this.#random = new SeededRandom(options.seed);
+    this.#events = new ContainerEvents({
+      started: (container) => void this.#record(container).catch(() => {}),
+      ended: (container) => {
+        this.#ended.add(container);
+        this.#targets.delete(container);
+        this.#recorders.end(this.#tasks.get(container));
+      },
+    });
   }
 
   async run(): Promise<ChaosReport> {
@@ -90,29 +149,54 @@ class Chaos {
     await this.#cluster.settled(90_000);
     this.#token = readFileSync(this.#tokenFile, 'utf8').trim();
     this.#options.log('all is well');
-    const besides = [this.#record(), this.#save()];
+    const saving = this.#save();
     await this.#breakThings();
     await Promise.all(this.#open);
     this.#options.log('no more faults');
     const began = performance.now();
     let trouble: string | undefined;
-    const holder = await this.#cluster.settled(wellWithinMs).catch((error: unknown) => {
-      trouble = String(error);
+    const holder = await this.#cluster.settled(wellWithinMs).catch(async (error: unknown) => {
+      trouble = `${error}\n${await this.#lastWords()}`;
       return undefined;
     });
     const wellAfterS = holder === undefined ? undefined : (performance.now() - began) / 1000;
     this.#isOver = true;
-    await Promise.all(besides);
+    await saving;
     const lost = holder === undefined ? [] : await this.#lost(holder);
-    const verdict = judge(this.#sights(), this.#resumes);
-    return { ...verdict, faults: this.#counts, saved: this.#saved.length, lost, wellAfterS, trouble };
+    const { answers, writes } = this.#recorders.read();
+    const resumes = new Map(
+      [...this.#tasks].map(([container, taskId]) => [taskId, this.#events.resumesOf(container)]),
+    );
+    return {
+      ...judge([...answers, ...writes], resumes),
+      faults: this.#counts,
+      answers: answers.length,
+      writes: writes.length,
+      saved: this.#saved.length,
+      lost,
+      wellAfterS,
+      trouble,
+    };
   }
 
   async end(): Promise<void> {
     this.#isOver = true;
-    for (const { process } of this.#recorders.values()) process.kill('SIGKILL');
+    this.#recorders.endAll();
+    this.#events.end();
     for (const { container } of this.#targets.values())
       await docker('unpause', container).catch(() => undefined);
+  }
+
+  /** What whoever looks for the cause wants to read. */
+  async #lastWords(): Promise<string> {
+    const lastOf = (text: string, lines: number) => text.trimEnd().split('\n').slice(-lines).join('\n');
+    const nodes = [...this.#cluster.containers()].flatMap(([address, ids]) =>
+      ids.map(async (id) => {
+        const log = await logsOf(id).catch(String);
+        return `${this.#tasks.get(id) ?? id} at ${address}:\n${lastOf(log, 40)}`;
+      }),
+    );
+    return [`scheduler:\n${lastOf(this.#cluster.log, 80)}`, ...(await Promise.all(nodes))].join('\n\n');
   }
 
   #startScheduler(): void {
@@ -152,7 +236,7 @@ class Chaos {
       await mend?.();
     } catch (error) {
       // The container went before, or in the middle of it.
-      this.#options.log(`${what}: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
+      this.#options.log(`${what}: ${String(error).trim().replaceAll('\n', ' ')}`);
     }
   }
 
@@ -166,9 +250,11 @@ class Chaos {
         await this.#cluster.stopScheduler('SIGKILL');
         this.#startScheduler();
       },
-      resumed: (target) => {
-        const taskId = this.#taskOf(target);
-        this.#resumes.set(taskId, [...(this.#resumes.get(taskId) ?? []), bootMs()]);
+      killMount: async ({ address }) => {
+        const { name } = this.#cluster.hostOf(this.#cluster.addresses.indexOf(address));
+        const mount = this.#mounts[Number(name.replace('host-', '')) - 1];
+        await mount?.die();
+        return async () => mount?.mountAgain();
       },
       runInNotebook: async (code) => {
         const client = await this.#notebook();
@@ -179,42 +265,20 @@ class Chaos {
   }
 
   #taskOf({ container }: Target): string {
-    return this.#recorders.get(container)?.taskId ?? container;
+    return this.#tasks.get(container) ?? container;
   }
 
-  /** A recorder beside each container, for as long as that runs. */
-  async #record(): Promise<void> {
-    while (!this.#isOver) {
-      const running = [...this.#cluster.containers()].flatMap(([address, ids]) =>
-        ids.map((container) => ({ container, address })),
-      );
-      for (const { container, address } of running) {
-        if (!this.#recorders.has(container)) await this.#startRecorder(container, address).catch(() => {});
-      }
-      for (const [container, recorder] of this.#recorders) {
-        if (running.some((one) => one.container === container)) continue;
-        recorder.process.kill('SIGKILL');
-        this.#targets.delete(container);
-      }
-      await delay(200);
-    }
-  }
-
-  async #startRecorder(container: string, address: string): Promise<void> {
-    const format = '{{.State.Pid}} {{range .Config.Env}}{{println .}}{{end}}';
-    const [pid = '', ...env] = (await docker('inspect', '-f', format, container)).split(/\s+/);
+  /** Has a recorder beside a container that has started, for as long as it runs, if it is one of the cluster's. */
+  async #record(container: string): Promise<void> {
+    const atAddress = `{{with index .NetworkSettings.Networks "${this.#cluster.network}"}}{{.IPAddress}}{{end}}`;
+    const format = `{{.State.Pid}} ${atAddress} {{range .Config.Env}}{{println .}}{{end}}`;
+    const words = (await docker('inspect', '-f', format, container)).split(/\s+/);
+    const [pid = '0', address = '', ...env] = words;
     const taskId = env.find((each) => each.startsWith('MJ_TASK_ID='))?.slice('MJ_TASK_ID='.length);
-    if (taskId === undefined || pid === '0') return;
-    const options: RecorderOptions = {
-      tokenFile: this.#tokenFile,
-      sightsFile: join(this.#scratch, `sights-${taskId}`),
-      writesFile: `${containerPaths.notebooks}/writes-${taskId}`,
-    };
-    const program = fileURLToPath(new URL('./recorder.js', import.meta.url));
-    const process_ = spawn('nsenter', ['-t', pid, '-n', process.execPath, program, JSON.stringify(options)], {
-      stdio: 'ignore',
-    });
-    this.#recorders.set(container, { taskId, process: process_ });
+    if (taskId === undefined || pid === '0' || !this.#cluster.addresses.includes(address)) return;
+    if (this.#ended.has(container)) return;
+    this.#recorders.start(taskId, Number(pid));
+    this.#tasks.set(container, taskId);
     this.#targets.set(container, { container, address, pid: Number(pid) });
   }
 
@@ -250,23 +314,5 @@ class Chaos {
       if (content !== name) lost.push(`${name}: ${content}`);
     }
     return lost;
-  }
-
-  #sights(): Sight[] {
-    const sights: Sight[] = [];
-    const read = (path: string): string[] =>
-      existsSync(path) ? readFileSync(path, 'latin1').split('\n').filter(Boolean) : [];
-    for (const taskId of new Set([...this.#recorders.values()].map((recorder) => recorder.taskId))) {
-      for (const line of read(join(this.#scratch, `sights-${taskId}`))) {
-        const [fromMs, toMs] = line.split(' ').map(Number);
-        if (fromMs !== undefined && toMs !== undefined) sights.push({ taskId, fromMs, toMs });
-      }
-      for (const line of read(join(this.#cluster.shared, 'notebooks', `writes-${taskId}`))) {
-        const atMs = Number(line) * 1000;
-        // A line that a kill cut short.
-        if (/^\d+\.\d{4}$/.test(line)) sights.push({ taskId, fromMs: atMs, toMs: atMs });
-      }
-    }
-    return sights;
   }
 }

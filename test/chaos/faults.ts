@@ -22,8 +22,8 @@ export interface Scene {
   /** Where a node keeps what is its own, etcd's data among it, in its container. */
   readonly localDirectory: string;
   killScheduler(): Promise<void>;
-  /** A container goes on after it stood still. */
-  resumed(target: Target): void;
+  /** Ends the process that serves the shared volume's mount on the target's host; resolves with what has the host mount it again. */
+  killMount(target: Target): Promise<() => Promise<void>>;
   /** Runs code in a kernel of whichever node serves. */
   runInNotebook(code: string): Promise<void>;
 }
@@ -84,8 +84,22 @@ async function signal(target: Target, pattern: RegExp, name: string): Promise<vo
 }
 
 const etcd = /^\S*etcd /;
-const nodeAgent = /main\.cjs/;
-const jupyter = /jupyter/;
+const nodeAgent = /^\S*node .*main\.cjs/;
+const keeper = /^\S*python3 .*keeper\.py/;
+/** Whether it serves or stands by; not the keeper, whose command line ends with Jupyter's. */
+const jupyter = /^\S*python3 -P \S*standby\.py/;
+
+/** Takes all memory and all processors that it can, for 20 s; what dies for want of memory leaves the rest of them. */
+const greed = `
+import os, signal
+for which in range(4 + 2 * os.cpu_count()):
+    if os.fork() == 0:
+        signal.alarm(20)
+        hoard = []
+        while True:
+            if which < 4:
+                hoard.append(bytearray(2**20))
+`;
 
 export const faults: Readonly<Record<string, Fault>> = {
   'killed with -9': async (_, { container }) => {
@@ -96,18 +110,14 @@ export const faults: Readonly<Record<string, Fault>> = {
     await docker('stop', '-t', '15', container);
     return nothing;
   },
-  paused: async (scene, target) => {
-    await docker('pause', target.container);
-    return async () => {
-      scene.resumed(target);
-      await docker('unpause', target.container);
-    };
+  paused: async (_, { container }) => {
+    await docker('pause', container);
+    return () => docker('unpause', container);
   },
   'stunned, its network back later': async (scene, target) => {
     await docker('pause', target.container);
     return async () => {
       const mend = await drop(target, [input, output]);
-      scene.resumed(target);
       await docker('unpause', target.container);
       await new Promise((resolve) => setTimeout(resolve, scene.random.between(500, 15_000)));
       await mend();
@@ -139,15 +149,16 @@ export const faults: Readonly<Record<string, Fault>> = {
     await signal(target, jupyter, 'KILL');
     return nothing;
   },
-  'with its node agent stopped': async (scene, target) => {
+  'with its node agent stopped': async (_, target) => {
     await signal(target, nodeAgent, 'STOP');
-    return async () => {
-      scene.resumed(target);
-      await signal(target, nodeAgent, 'CONT');
-    };
+    return () => signal(target, nodeAgent, 'CONT');
   },
   'without its node agent': async (_, target) => {
     await signal(target, nodeAgent, 'KILL');
+    return nothing;
+  },
+  'without its keeper': async (_, target) => {
+    await signal(target, keeper, 'KILL');
     return nothing;
   },
   "with etcd's data wiped": async ({ localDirectory }, target) => {
@@ -161,10 +172,9 @@ export const faults: Readonly<Record<string, Fault>> = {
     await fill(filler);
     return () => rm(filler, { force: true });
   },
+  'on a host whose mount died': async (scene, target) => scene.killMount(target),
   'beside a notebook that takes what it can': async (scene) => {
-    await scene.runInNotebook(
-      'import os, signal\nfor _ in range(4):\n    if os.fork() == 0:\n        signal.alarm(20)\n        hoard = []\n        while True:\n            hoard.append(bytearray(2**20))\n',
-    );
+    await scene.runInNotebook(greed);
     return nothing;
   },
   'killed with its neighbour': async ({ targets, random }, target) => {

@@ -1,12 +1,19 @@
 /** When each task's Jupyter was seen at work, and whether two of them ever were at the same time. */
 
-/** One sight of a Jupyter at work: it answered between these times, or wrote at one. Boot clock, in milliseconds. */
+/**
+ * One sight of a Jupyter at work: it was so at some moment between these, those of a question and its answer, or at one, that of a
+ * line that it wrote. Boot clock, in milliseconds.
+ */
 export interface Sight {
   readonly taskId: string;
   readonly fromMs: number;
   readonly toMs: number;
 }
 
+/**
+ * Sights close together: surely at work from the first answer to the last question that was answered. Of a single one only the moment
+ * is sure to be in between: then `fromMs` is the later.
+ */
 export interface Interval {
   readonly taskId: string;
   readonly fromMs: number;
@@ -31,9 +38,11 @@ export interface Verdict {
 const gapMs = 250;
 /** For how long a resumed container may answer before it is frozen, with the recorder's clock of 10 ms at both ends. */
 const afterPauseMs = 50 + 20;
+/** How late Docker may note that a container goes on. Before that it stood still: what was seen came after it went on. */
+const noteLateMs = 500;
 
 /**
- * @param resumes when a container of the task went on after a pause (or a stop of its node agent), by task
+ * @param resumes when Docker noted that a container of the task went on after a pause, by task
  */
 export function judge(
   sights: readonly Sight[],
@@ -44,13 +53,15 @@ export function judge(
   const afterPauses: Overlap[] = [];
   for (const [position, first] of intervals.entries()) {
     for (const second of intervals.slice(position + 1)) {
-      if (second.fromMs > first.toMs) break;
-      if (second.taskId === first.taskId) continue;
+      if (second.taskId === first.taskId || second.fromMs > first.toMs || first.fromMs > second.toMs)
+        continue;
       const fromMs = Math.max(first.fromMs, second.fromMs);
       const toMs = Math.min(first.toMs, second.toMs);
-      const overlap = { first, second, forMs: toMs - fromMs };
+      const overlap = { first, second, forMs: Math.max(0, toMs - fromMs) };
       const isAfterPause = [first, second].some(({ taskId }) =>
-        (resumes.get(taskId) ?? []).some((atMs) => fromMs >= atMs - 10 && toMs <= atMs + afterPauseMs),
+        (resumes.get(taskId) ?? []).some(
+          (atMs) => fromMs >= atMs - noteLateMs && toMs <= atMs + afterPauseMs,
+        ),
       );
       (isAfterPause ? afterPauses : overlaps).push(overlap);
     }
@@ -58,22 +69,27 @@ export function judge(
   return { intervals, overlaps, afterPauses };
 }
 
-/** In order of their beginnings. */
 function intervalsOf(sights: readonly Sight[]): Interval[] {
   const byTask = new Map<string, Sight[]>();
-  for (const sight of sights) byTask.set(sight.taskId, [...(byTask.get(sight.taskId) ?? []), sight]);
+  for (const sight of sights) {
+    const its = byTask.get(sight.taskId);
+    if (its === undefined) byTask.set(sight.taskId, [sight]);
+    else its.push(sight);
+  }
   const intervals: Interval[] = [];
   for (const [taskId, its] of byTask) {
     its.sort((a, b) => a.fromMs - b.fromMs);
+    let untilMs = Number.NEGATIVE_INFINITY;
     let open: { taskId: string; fromMs: number; toMs: number } | undefined;
     for (const { fromMs, toMs } of its) {
-      if (open !== undefined && fromMs - open.toMs <= gapMs) open.toMs = Math.max(open.toMs, toMs);
-      else {
-        if (open !== undefined) intervals.push(open);
-        open = { taskId, fromMs, toMs };
+      if (open === undefined || fromMs - untilMs > gapMs) {
+        open = { taskId, fromMs: toMs, toMs: fromMs };
+        intervals.push(open);
       }
+      open.fromMs = Math.min(open.fromMs, toMs);
+      open.toMs = Math.max(open.toMs, fromMs);
+      untilMs = Math.max(untilMs, toMs);
     }
-    if (open !== undefined) intervals.push(open);
   }
   return intervals.sort((a, b) => a.fromMs - b.fromMs);
 }

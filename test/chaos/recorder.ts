@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ports } from '../../executor-image/contract.js';
 import { basePath } from '../support/cluster-access.js';
 import { JupyterClient } from '../support/jupyter.js';
+import { bootMs } from './boot-clock.js';
 
 export interface RecorderOptions {
   /** File on this machine with the notebook's token. */
@@ -21,8 +22,6 @@ export interface RecorderOptions {
 const everyMs = 20;
 const answerTimeoutMs = 2_000;
 const kernelEveryMs = 1_000;
-
-const bootMs = (): number => Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1000);
 
 /** Unbuffered, so that a line is written by the write that follows the clock's reading, or not at all. */
 const writer = (path: string): string => `

@@ -21,7 +21,10 @@ import { join } from 'node:path';
 import { afterEach } from 'node:test';
 import { promisify } from 'node:util';
 import { containerPaths, type NodeStatus, tokenFileName } from '../../executor-image/contract.js';
+import { DockerRunner } from '../../framework/local/host/docker-task.js';
 import { EmbeddedHost } from '../../framework/local/host/host.js';
+import type { RunningTask, TaskLaunch, TaskReport, TaskRunner } from '../../framework/local/host/runner.js';
+import { systemClock } from '../../framework/local/master/clock.js';
 import { EmbeddedMaster } from '../../framework/local/master/master.js';
 import { packageRoot } from '../../framework/local/package.js';
 import { silentLogger } from '../../framework/log.js';
@@ -88,6 +91,8 @@ export interface DeploymentOptions {
   readonly dropsPackets?: boolean;
   /** A directory of this machine's for the shared one, such as a mount; by default one of its own. */
   readonly shared?: string;
+  /** Where a host of the embedded Mesos, by its number from 1, has the shared directory: hosts have mounts of their own. */
+  readonly mountOf?: (host: number) => string;
   /** A Docker network that is there, and its addresses for nodes; by default a bridge is made. */
   readonly on?: { readonly network: string; readonly addresses: readonly string[] };
 }
@@ -372,7 +377,7 @@ async function embeddedMesos(
   scratch: string,
   undo: (() => unknown)[],
   hosts: EmbeddedHost[],
-  { hostCount = 2, pingIntervalMs }: DeploymentOptions,
+  { hostCount = 2, pingIntervalMs, mountOf }: DeploymentOptions,
 ): Promise<MesosControls> {
   const master = await EmbeddedMaster.start({
     logger: silentLogger,
@@ -386,12 +391,28 @@ async function embeddedMesos(
       resources: { cpus: 4, memMb: 8192, diskMb: 1024 },
       workDirectory: join(scratch, name),
       logger: silentLogger,
+      ...(mountOf !== undefined && { runner: new RunnerOnMount(mountOf(number)) }),
     });
     hosts.push(host);
     undo.push(() => host.stop());
   }
   undo.push(() => master.stop());
   return { master: master.url, restartMaster: () => master.restart({ keepRegistry: true }) };
+}
+
+/** Runs tasks as a host does that has the shared directory at a place of its own: on one machine, one place is one mount. */
+class RunnerOnMount implements TaskRunner {
+  readonly #runner = new DockerRunner({ clock: systemClock, logger: silentLogger });
+
+  constructor(readonly mount: string) {}
+
+  launch(launch: TaskLaunch, report: (report: TaskReport) => void): RunningTask {
+    const { container } = launch.task;
+    if (container?.volumes === undefined) return this.#runner.launch(launch, report);
+    const volumes = container.volumes.map((volume) => ({ ...volume, host_path: this.mount }));
+    const task = { ...launch.task, container: { ...container, volumes } };
+    return this.#runner.launch({ ...launch, task }, report);
+  }
 }
 
 /**

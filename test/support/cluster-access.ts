@@ -45,7 +45,8 @@ export abstract class ClusterAccess {
 
   /** Those of `nodes` whose Jupyter answers. */
   async serving(nodes: readonly number[] = this.nodes): Promise<number[]> {
-    const answers = await Promise.all(nodes.map((node) => this.jupyter(node).probe()));
+    const { token } = this;
+    const answers = await Promise.all(nodes.map((node) => this.jupyter(node, token).probe()));
     return nodes.filter((_, position) => answers[position] === 200);
   }
 

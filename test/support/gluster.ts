@@ -160,31 +160,50 @@ export class GlusterVolume {
 }
 
 export class GlusterMount {
+  #client: ChildProcess;
+
   private constructor(
     readonly path: string,
-    readonly client: ChildProcess,
-  ) {}
+    readonly volumeFilePath: string,
+    client: ChildProcess,
+  ) {
+    this.#client = client;
+  }
 
   static async of(volumeFilePath: string, path: string): Promise<GlusterMount> {
-    const { dev } = statSync(path);
-    const client = spawn('glusterfs', ['-N', '-f', volumeFilePath, '-l', `${path}.log`, path], {
-      stdio: 'ignore',
-    });
-    await waitFor('the mount', 20_000, () => statSync(path).dev !== dev);
-    return new GlusterMount(path, client);
+    return new GlusterMount(path, volumeFilePath, await clientOf(volumeFilePath, path));
   }
 
   /** The mount is dead then, though its path is still there. */
   async die(): Promise<void> {
-    await end(this.client);
+    await end(this.#client);
+  }
+
+  /** What the host does about a mount that is dead; what was started on the dead one stays there. */
+  async mountAgain(): Promise<void> {
+    this.#takeOff();
+    this.#client = await clientOf(this.volumeFilePath, this.path);
   }
 
   async remove(): Promise<void> {
+    this.#takeOff();
+    await end(this.#client);
+  }
+
+  #takeOff(): void {
     try {
       execFileSync('umount', ['-l', this.path], { stdio: 'ignore' });
     } catch {
       // It was taken off already.
     }
-    await end(this.client);
   }
+}
+
+async function clientOf(volumeFilePath: string, path: string): Promise<ChildProcess> {
+  const { dev } = statSync(path);
+  const client = spawn('glusterfs', ['-N', '-f', volumeFilePath, '-l', `${path}.log`, path], {
+    stdio: 'ignore',
+  });
+  await waitFor('the mount', 20_000, () => statSync(path).dev !== dev);
+  return client;
 }

@@ -20,9 +20,9 @@ describe('what the recorders saw', () => {
     assert.deepEqual(
       intervals.map(({ taskId, fromMs, toMs }) => [taskId, fromMs, toMs]),
       [
-        ['a', 0, 1_000],
-        ['b', 1_100, 2_000],
-        ['a', 2_100, 3_000],
+        ['a', 20, 980],
+        ['b', 1_120, 1_980],
+        ['a', 2_120, 2_980],
       ],
     );
     assert.deepEqual(overlaps, []);
@@ -32,13 +32,28 @@ describe('what the recorders saw', () => {
     const { overlaps } = judge([...seen('a', 0, 1_000), ...seen('b', 900, 2_000)]);
     assert.deepEqual(
       overlaps.map(({ first, second, forMs }) => [first.taskId, second.taskId, forMs]),
-      [['a', 'b', 100]],
+      [['a', 'b', 60]],
     );
   });
 
   it('is not where a line of an earlier one comes late', () => {
     const late = { taskId: 'a', fromMs: 1_500, toMs: 1_500 };
     assert.equal(judge([...seen('a', 0, 1_000), ...seen('b', 1_100, 2_000), late]).overlaps.length, 1);
+  });
+
+  it('is not where two are seen all the time, nor where one is for all but a moment', () => {
+    assert.equal(judge([...seen('a', 0, 1_000), ...seen('b', 0, 1_000)]).overlaps.length, 1);
+    assert.equal(judge([...seen('a', 0, 1_000), ...seen('b', 500, 520)]).overlaps.length, 1);
+    assert.equal(judge([...seen('a', 500, 520), ...seen('b', 0, 1_000)]).overlaps.length, 1);
+    const write = { taskId: 'b', fromMs: 500, toMs: 500 };
+    assert.equal(judge([...seen('a', 0, 1_000), write]).overlaps.length, 1);
+  });
+
+  it('counts an answer no earlier than it must have been given', () => {
+    // Asked before the end of the one, answered after the other's beginning: a container that was paused meanwhile.
+    const late = { taskId: 'a', fromMs: 900, toMs: 2_500 };
+    assert.deepEqual(judge([late, ...seen('b', 1_100, 2_000)]).overlaps, []);
+    assert.equal(judge([late, ...seen('b', 700, 3_000)]).overlaps.length, 1);
   });
 
   it('counts the moment after a pause apart, and no longer than that', () => {
