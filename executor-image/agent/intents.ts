@@ -51,7 +51,7 @@ export type Right = 'notPaused' | 'lastHolder' | 'handedOver';
 export type AboutFreeKey =
   | { readonly do: 'take'; readonly by: Right }
   /** It is another's to take. */
-  | { readonly do: 'leave'; readonly why: string }
+  | { readonly do: 'leave' }
   /** Leadership goes to the task, or to the best one; where there is none, `else` is done. */
   | {
       readonly do: 'passOn';
@@ -77,12 +77,11 @@ export function aboutFreeKey(view: FreeKeyView): AboutFreeKey {
     view.live.some(({ taskId }) => taskId === handOverTo);
   if (isPaused) {
     // Whoever has a right to it needs no leadership for it: nothing is to move now.
-    const why = 'the cluster is paused, and the notebook is left to its last holder';
     const by = rightInPause(view);
     if (by !== undefined && seesVolume && !isForAnother) return { do: 'take', by };
-    if (!leads || !isForAnother) return { do: 'leave', why };
+    if (!isForAnother) return { do: 'leave' };
   }
-  if (!leads) return { do: 'leave', why: "the node that etcd's leader is on takes it" };
+  if (!leads) return { do: 'leave' };
   const otherwise = seesVolume && !isPaused ? 'take' : 'wait';
   if (isForAnother)
     return { do: 'passOn', toTaskId: handOverTo, why: 'the notebook is being handed over', else: otherwise };

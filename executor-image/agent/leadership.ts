@@ -1,6 +1,7 @@
 /**
- * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one (in a pause only its last holder). The holder's Jupyter
- * is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is killed when the key is lost.
+ * The notebook key: who holds it runs Jupyter. Only the node that etcd's leader is on may take a free one, or in a pause its last
+ * holder. The holder's Jupyter is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is
+ * killed when the key is lost.
  */
 import { renewalsPerTtl } from '../lease-times.js';
 import { askNodeAgent } from './ask.js';

@@ -2,7 +2,7 @@
  * A pause: the operator has frozen automation. Nothing is launched, killed, founded or told of a death; what happens is stored and
  * acknowledged as ever, so that all is decided from what is then known when it is over. Operators' own orders are carried out.
  */
-import type { ClusterState, Pause, Recipient, TaskRecord } from './model.js';
+import type { ClusterState, Pause, Recipient } from './model.js';
 import type { Turn } from './turn.js';
 
 /** Whether automation is frozen. A teardown is an order of the operator's, and goes before. */
@@ -52,7 +52,7 @@ function tellAll(turn: Turn): void {
   const orphans = record.unproven.filter(({ node }) => nodes[node]?.phase.kind !== 'running');
   tell(
     turn,
-    [...running, ...orphans].map((task) => recipientOf(turn, task)),
+    [...running, ...orphans].map((task) => turn.recipient(task)),
   );
 }
 
@@ -63,7 +63,7 @@ export function pauseHeard(turn: Turn, taskId: string, paused: boolean | undefin
   if (present !== undefined) turn.setNode(present.node, { heardPaused: { taskId, paused } });
   const task = present ?? turn.state.record.unproven.find(({ id }) => id === taskId);
   const isSo = turn.state.record.paused !== undefined;
-  if (task !== undefined && paused !== isSo) tell(turn, [recipientOf(turn, task)]);
+  if (task !== undefined && paused !== isSo) tell(turn, [turn.recipient(task)]);
 }
 
 function tell(turn: Turn, nodes: readonly Recipient[]): void {
@@ -71,11 +71,6 @@ function tell(turn: Turn, nodes: readonly Recipient[]): void {
   const { paused } = turn.state.record;
   turn.send({ kind: 'tellPause', ...(paused !== undefined && { paused }), nodes });
 }
-
-const recipientOf = (turn: Turn, { id, node }: TaskRecord): Recipient => ({
-  taskId: id,
-  address: turn.state.record.addresses[node] ?? '',
-});
 
 /** Whether the cluster is paused, as the node agent of the node's present task said last. */
 export function heardOf({ nodes, record }: ClusterState, number: number): boolean | undefined {

@@ -1,5 +1,13 @@
 /** One decision in the making: the state as it stands so far, and the actions asked for so far. */
-import type { Action, ClusterRecord, ClusterState, NodeState, Phase, TaskRecord } from './model.js';
+import type {
+  Action,
+  ClusterRecord,
+  ClusterState,
+  NodeState,
+  Phase,
+  Recipient,
+  TaskRecord,
+} from './model.js';
 import { isPaused } from './pause.js';
 import type { Host } from './placement.js';
 import { taskIdOf } from './record.js';
@@ -62,6 +70,11 @@ export class Turn {
   /** The node's last task, ended or not. */
   task(number: number): TaskRecord | undefined {
     return this.#state.record.nodes[number]?.task;
+  }
+
+  /** To speak to a task's node agent. */
+  recipient({ id, node }: TaskRecord): Recipient {
+    return { taskId: id, address: this.#state.record.addresses[node] ?? '' };
   }
 
   setTask(task: TaskRecord): void {

@@ -14,6 +14,17 @@ export interface AskedNode {
   readonly status?: NodeStatus;
 }
 
+/** What stands in the way of a hand-over. */
+class Obstacle extends CodedError {
+  constructor(
+    why: string,
+    /** Whether to try again: a node may only have been slow to answer, or about to be ready. */
+    readonly mayPass = true,
+  ) {
+    super('HAND_OVER_REFUSED', `the notebook stays where it is: ${why}`);
+  }
+}
+
 /** A node that answers. */
 export type HeardNode = Required<AskedNode>;
 
@@ -28,15 +39,15 @@ export function holderToTell(nodes: readonly AskedNode[], to: number | undefined
     throw new CodedError('NODE_UNKNOWN', `there is no node ${to}: there are 0 to ${nodes.length - 1}`);
   }
   const running = nodes.filter(({ recipient }) => recipient !== undefined);
-  if (running.length === 0) throw refused('no node runs, as far as the scheduler knows now');
+  if (running.length === 0) throw new Obstacle('no node runs, as far as the scheduler knows now');
   const heard = running.filter(isHeard);
   if (heard.length === 0) {
-    throw refused(
+    throw new Obstacle(
       'no node answers the scheduler, which has to reach them for this: run it on a host whose network lets it (docs/hosts.md), or end the holder with "docker stop"',
     );
   }
   const holder = heard.find(({ recipient, status }) => status.notebook.holderTaskId === recipient.taskId);
-  if (holder === undefined) throw refused(whyNoHolder(running, heard));
+  if (holder === undefined) throw new Obstacle(whyNoHolder(running, heard));
   if (target !== undefined) refuseUnfit(target, holder.number);
   return holder;
 }
@@ -53,15 +64,12 @@ function whyNoHolder(running: readonly AskedNode[], heard: readonly HeardNode[])
 }
 
 function refuseUnfit({ number, recipient, status }: AskedNode, holder: number): void {
-  if (number === holder) throw refused(`node ${number} holds the notebook already`);
-  if (recipient === undefined) throw refused(`node ${number} does not run`);
-  if (status === undefined) throw refused(`node ${number} does not answer the scheduler`);
-  if (!status.ready) throw refused(`node ${number} is not ready: ${status.reason}`);
-  if (!status.volume.fresh) throw refused(`node ${number} does not see the shared volume`);
+  if (number === holder) throw new Obstacle(`node ${number} holds the notebook already`, false);
+  if (recipient === undefined) throw new Obstacle(`node ${number} does not run`);
+  if (status === undefined) throw new Obstacle(`node ${number} does not answer the scheduler`);
+  if (!status.ready) throw new Obstacle(`node ${number} is not ready: ${status.reason}`);
+  if (!status.volume.fresh) throw new Obstacle(`node ${number} does not see the shared volume`);
 }
-
-const refused = (why: string): CodedError =>
-  new CodedError('HAND_OVER_REFUSED', `the notebook stays where it is: ${why}`);
 
 export interface HandOverDependencies {
   /** Asks all nodes now. */
@@ -72,8 +80,8 @@ export interface HandOverDependencies {
 }
 
 const askEveryMs = 250;
-/** A holder whose neighbours did not answer it in half a second refuses: that may pass, and is asked again for so long. */
-const insistForMs = 5_000;
+/** For so long an obstacle that may pass is waited for. */
+const insistForMs = 10_000;
 
 /**
  * Has the holder give the notebook away, and waits until Jupyter answers at another node.
@@ -83,23 +91,11 @@ const insistForMs = 5_000;
 export async function handOver(
   to: number | undefined,
   withinMs: number,
-  { ask, tell, signal }: HandOverDependencies,
+  dependencies: HandOverDependencies,
 ): Promise<string> {
-  const holder = holderToTell(await ask(), to);
+  const { ask, signal } = dependencies;
   const beganMs = performance.now();
-  for (;;) {
-    const answer = await tell(holder.recipient, to).catch((error: unknown) => {
-      // Where it was heard and only the answer is missing, what happens says so.
-      if (error instanceof Error && /TimeoutError|AbortError/.test(error.name)) return undefined;
-      throw refused(`node ${holder.number} cannot be told (${messageOf(error)})`);
-    });
-    if (answer === undefined || answer.status === 200) break;
-    const isOver = signal.aborted || performance.now() - beganMs >= Math.min(insistForMs, withinMs);
-    if (answer.status !== 503 || isOver) {
-      throw refused(`node ${holder.number} answers: ${wordsOf(answer)}`);
-    }
-    await delay(askEveryMs, undefined, { signal }).catch(() => undefined);
-  }
+  const holder = await tellHolder(to, beganMs + Math.min(insistForMs, withinMs), dependencies);
   let nodes: readonly AskedNode[] = [];
   while (!signal.aborted && performance.now() - beganMs < withinMs) {
     nodes = await ask();
@@ -119,6 +115,36 @@ export async function handOver(
         : `node ${now.number} holds the notebook, its Jupyter ${now.status.notebook.state}`
     }`,
   );
+}
+
+/** @returns who was told, and has taken it, or may have */
+async function tellHolder(
+  to: number | undefined,
+  untilMs: number,
+  { ask, tell, signal }: HandOverDependencies,
+): Promise<HeardNode> {
+  let first: HeardNode | undefined;
+  for (;;) {
+    try {
+      const nodes = await ask();
+      // Told once, it may have gone before it was told again.
+      const now = nodes.filter(isHeard).find(({ status, recipient }) => isHolder(status, recipient));
+      if (first !== undefined && now !== undefined && now.number !== first.number) return first;
+      const holder = holderToTell(nodes, to);
+      first ??= holder;
+      const answer = await tell(holder.recipient, to).catch((error: unknown) => {
+        // Where it was heard and only the answer is missing, what happens says so.
+        if (error instanceof Error && /TimeoutError|AbortError/.test(error.name)) return undefined;
+        throw new Obstacle(`node ${holder.number} cannot be told (${messageOf(error)})`);
+      });
+      if (answer === undefined || answer.status === 200) return holder;
+      throw new Obstacle(`node ${holder.number} answers: ${wordsOf(answer)}`, answer.status === 503);
+    } catch (error) {
+      const isOver = signal.aborted || performance.now() >= untilMs;
+      if (isOver || !(error instanceof Obstacle) || !error.mayPass) throw error;
+      await delay(askEveryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
 }
 
 const isHolder = ({ notebook }: NodeStatus, { taskId }: Recipient): boolean =>

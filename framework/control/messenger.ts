@@ -8,9 +8,9 @@ import type { Answer, ControlClient } from './client.js';
 
 /** After these times a call that did not arrive is sent again. By the last, leases have run out by themselves. */
 const againAfterMs = [200, 500, 1000, 2000];
-/** A node agent that starts listens within seconds; one that is never reached is not asked for ever. */
 /** Nodes that have not heard of a pause, or of its end, are told again by the core, when they say so. */
 const pauseAgainAfterMs = [500, 1000];
+/** A node agent that starts listens within seconds; one that is never reached is not asked for ever. */
 const greetAgainAfterMs = [500, 1000, 2000, 5000, 10_000, 20_000];
 
 export interface MessengerOptions {
