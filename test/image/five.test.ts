@@ -4,12 +4,12 @@ import { docker } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
 import { TestCluster } from './cluster.js';
 
-describe('a cluster of five', () => {
+describe('a cluster of five, with no warm standby and no packet from outside', () => {
   let cluster: TestCluster;
   let leader: number;
 
   before(async () => {
-    cluster = await TestCluster.create(5);
+    cluster = await TestCluster.create(5, { warmStandby: false, dropsPackets: true });
     await cluster.startAll();
     leader = await cluster.settled(40_000);
   });

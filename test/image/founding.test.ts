@@ -45,10 +45,10 @@ describe('a founder that finds its generation’s number taken', () => {
   });
 });
 
-describe('generations that follow one another', () => {
+describe('generations that follow one another, with no packet from outside', () => {
   let cluster: TestCluster;
   before(async () => {
-    cluster = await TestCluster.create(3, { lookLimitS });
+    cluster = await TestCluster.create(3, { lookLimitS, dropsPackets: true });
   });
   after(async () => {
     if (process.env['MESOS_JUPYTER_TEST_LOGS'] !== undefined) console.log(await cluster?.logs());

@@ -10,7 +10,7 @@ import { getInside } from '../support/inside.js';
 import { waitFor } from '../support/wait.js';
 import { TestCluster } from './cluster.js';
 
-describe('nodes that cannot stay leave one at a time', () => {
+describe('nodes that cannot stay leave one at a time, with no packet from outside', () => {
   let cluster: TestCluster;
   const scratch = mkdtempSync(join(tmpdir(), 'mj-leaving-test-'));
   /** The mount of each node's present container, by node. */
@@ -27,6 +27,7 @@ describe('nodes that cannot stay leave one at a time', () => {
   before(async () => {
     cluster = await TestCluster.create(3, {
       healthChecks: true,
+      dropsPackets: true,
       mountOf: (_, node) => mounts[node]?.path ?? '',
     });
     for (const node of cluster.nodes) await mount(node);

@@ -42,7 +42,8 @@ describe('membership', { concurrency: true }, () => {
       await cluster?.remove();
     });
 
-    const follower = (): number => cluster.nodes.find((node) => node !== leader) ?? 0;
+    const others = (node: number): number[] => cluster.nodes.filter((other) => other !== node);
+    const follower = (): number => others(leader)[0] ?? 0;
 
     /** Waits until the node's etcd is another member than `former` was, and all is well. */
     async function joinedAnew(node: number, former: NodeStatus): Promise<void> {
@@ -58,6 +59,71 @@ describe('membership', { concurrency: true }, () => {
         members,
       );
     }
+
+    test('two nodes die and are relaunched one after another', async () => {
+      for (const node of [0, 1]) {
+        await docker('kill', '--signal', 'KILL', cluster.container(node));
+        await cluster.start(node);
+        leader = await cluster.settled(40_000);
+      }
+      assert.equal((await cluster.exec(leader, 'etcdctl', 'member', 'list')).split('\n').length, 3);
+    });
+
+    test('a task that died between the removal of the old member and its own addition is no hindrance to the next', async () => {
+      const [node = 0, other = 0] = others(leader);
+      const { memberId = '' } = (await cluster.status(node)).etcd;
+      await docker('kill', '--signal', 'KILL', cluster.container(node));
+      await waitFor('the removal', 20_000, () =>
+        cluster.exec(other, 'etcdctl', 'member', 'remove', memberId),
+      );
+      await cluster.start(node);
+      leader = await cluster.settled(40_000);
+    });
+
+    test('a task that died between its addition and its start is no hindrance to the next', async () => {
+      const [node = 0, other = 0] = others(leader);
+      const { memberId = '' } = (await cluster.status(node)).etcd;
+      await docker('kill', '--signal', 'KILL', cluster.container(node));
+      await waitFor('the removal', 20_000, () =>
+        cluster.exec(other, 'etcdctl', 'member', 'remove', memberId),
+      );
+      const url = `--peer-urls=https://${cluster.address(node)}:2380`;
+      await waitFor('the addition', 20_000, () =>
+        cluster.exec(other, 'etcdctl', 'member', 'add', 'x', '--learner', url),
+      );
+      await cluster.start(node);
+      leader = await cluster.settled(40_000);
+    });
+
+    test('a member that is removed while it runs joins anew', async () => {
+      const [node = 0] = others(leader);
+      const { memberId = '' } = (await cluster.status(node)).etcd;
+      await waitFor('the removal', 20_000, () =>
+        cluster.exec(leader, 'etcdctl', 'member', 'remove', memberId),
+      );
+      await waitFor('another member', 30_000, async () => {
+        const now = (await cluster.status(node)).etcd;
+        return now.role === 'follower' && now.memberId !== memberId;
+      });
+      leader = await cluster.settled(30_000);
+    });
+
+    test('an etcd that is killed goes on with its log', async () => {
+      const [node = 0] = others(leader);
+      const { memberId } = (await cluster.status(node)).etcd;
+      const former = await cluster.exec(node, 'pgrep', '-x', 'etcd');
+      await cluster.exec(node, 'pkill', '-KILL', '-x', 'etcd');
+      await waitFor(
+        'another process',
+        10_000,
+        async () => (await cluster.exec(node, 'pgrep', '-x', 'etcd')) !== former,
+      );
+      await waitFor('the same member again', 20_000, async () => {
+        const now = await cluster.status(node);
+        return now.ready && now.etcd.memberId === memberId && now.reason === 'etcd is a follower';
+      });
+      leader = await cluster.settled(30_000);
+    });
 
     test('a data directory that is wiped in a living container, marker and all: its node joins anew', async () => {
       const node = follower();
