@@ -3,6 +3,7 @@
  * holder. The holder's Jupyter is frozen before the key's lease can end elsewhere, and while the shared volume is not seen; it is
  * killed when the key is lost.
  */
+import type { IRangeResponse } from 'etcd3';
 import { renewalsPerTtl } from '../lease-times.js';
 import { askNodeAgent } from './ask.js';
 import { Alarm, bootClockMs, sleep } from './clock.js';
@@ -183,7 +184,7 @@ export class Leadership {
     try {
       const kept = await lease.keepAlive();
       this.etcd.heard(kept);
-      const { header, kvs } = await this.etcd.client.kv.range({ key: Buffer.from(keys.notebook) });
+      const { header, kvs } = await this.#readKey(kept.startedAtMs);
       if (this.#lease !== lease) return;
       if (kvs[0]?.lease !== lease.id) throw new LeaseGone('the notebook key is not this task’s any more');
       const renewal = {
@@ -198,6 +199,17 @@ export class Leadership {
       this.#forget();
       // Not awaited: while the volume hangs, what is killed may stay for as long.
       void this.notebook.kill('the notebook key is lost');
+    }
+  }
+
+  /** Linearizable, and so answered by a majority: after a renewal, that of the lease's present keeper. */
+  async #readKey(renewedAtMs: number): Promise<IRangeResponse> {
+    try {
+      return await this.etcd.client.kv.range({ key: Buffer.from(keys.notebook) });
+    } catch (error) {
+      throw new Error(
+        `etcd acknowledged a renewal, begun at ${renewedAtMs} ms on the boot clock, that does not count: no read came after it (${messageOf(error)})`,
+      );
     }
   }
 
