@@ -71,6 +71,12 @@ export class Looker {
     }
   }
 
+  /** Has what looks end: there is nothing more to ask it. */
+  stop(): void {
+    this.#child?.stdin.end();
+    this.#child = undefined;
+  }
+
   #start(): Child {
     const child = spawnForVolume(this.command);
     this.#child = child;

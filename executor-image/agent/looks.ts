@@ -75,9 +75,13 @@ export class Looks {
   async run(signal: AbortSignal): Promise<void> {
     const everyMs = Math.min(3000, this.#limitMs / 10);
     const pause = new Alarm();
-    while (!signal.aborted) {
-      await this.#look();
-      await pause.wait(everyMs, signal);
+    try {
+      while (!signal.aborted) {
+        await this.#look();
+        await pause.wait(everyMs, signal);
+      }
+    } finally {
+      this.#looker.stop();
     }
   }
 

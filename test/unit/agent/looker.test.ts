@@ -30,11 +30,18 @@ describe('what looks at the volume', () => {
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'mj-looker-'));
   });
-  after(() => rmSync(directory, { recursive: true }));
+  const lookers: Looker[] = [];
+  after(() => {
+    for (const looker of lookers) looker.stop();
+    rmSync(directory, { recursive: true });
+  });
 
   /** Answers with its pid as a name; what `script` says comes before the answer. */
-  const answering = (script: string) =>
-    new Looker(['/bin/sh', '-c', `while read -r _; do ${script}; echo $$; echo ./end; done`]);
+  const answering = (script: string): Looker => {
+    const looker = new Looker(['/bin/sh', '-c', `while read -r _; do ${script}; echo $$; echo ./end; done`]);
+    lookers.push(looker);
+    return looker;
+  };
   const pidOf = async (looker: Looker): Promise<number> => Number((await looker.look(patience)).names[0]);
 
   test('is one process that stays', async () => {
@@ -59,6 +66,13 @@ describe('what looks at the volume', () => {
     process.kill(first, 'SIGKILL');
     await waitFor('the end of the first', patience, () => !existsSync(`/proc/${first}`));
     assert.notEqual(await pidOf(looker), first);
+  });
+
+  test('ends when there is nothing more to ask', async () => {
+    const looker = answering(':');
+    const pid = await pidOf(looker);
+    looker.stop();
+    await waitFor('its end', patience, () => !existsSync(`/proc/${pid}`));
   });
 
   test('says how it ended, when it ends at a look', async () => {
