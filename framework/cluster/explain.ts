@@ -25,6 +25,11 @@ export function saysMountDead(words: string): boolean {
   return /creating mount source path .*: file exists|Transport endpoint is not connected/i.test(words);
 }
 
+/** The daemon's own refusal to bind a volume's directory, which comes before it starts the container. */
+export function saysNotMounted(words: string): boolean {
+  return /^Error response from daemon: error while creating mount source path /i.test(words);
+}
+
 /** A plain bridge's words, and those of Calico's IPAM (FACTS, Calico, Docker 2). */
 export function saysAddressTaken(words: string): boolean {
   return /Address already in use|Address already assigned/i.test(words);

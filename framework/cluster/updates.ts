@@ -8,7 +8,7 @@ import {
   saysNoQuorum,
   saysSuperseded,
 } from './ends.js';
-import { dockerWords, saysAddressTaken, saysMountDead } from './explain.js';
+import { dockerWords, saysAddressTaken, saysMountDead, saysNotMounted } from './explain.js';
 import { kill } from './killing.js';
 import type { ClusterSpec, NodeState, Phase, StatusUpdate, Stray, TaskEnd, TaskRecord } from './model.js';
 import { isPaused } from './pause.js';
@@ -217,15 +217,13 @@ export function explained(turn: Turn, taskId: string, stderr: string): void {
   const node = turn.node(number);
   if (!saysAddressTaken(words)) {
     turn.setNode(number, { addressTakenSinceMs: undefined });
+    if (saysNotMounted(words)) neverRan(turn, number, taskId);
     const cure = saysMountDead(words)
       ? '. The mount of the shared volume is dead there: mount it anew (mesos-jupyter host prepare)'
       : '';
     return turn.enter(number, node.phase, `${node.reason}: ${words}${cure}`);
   }
-  // A container that Docker could not give its address never ran.
-  const task = turn.task(number);
-  if (task?.end !== undefined) turn.setTask({ ...task, end: { ...task.end, provenDead: true } });
-  turn.setRecord({ unproven: turn.state.record.unproven.filter(({ id }) => id !== taskId) });
+  neverRan(turn, number, taskId);
   const address = turn.state.record.addresses[number] ?? '';
   turn.enter(
     number,
@@ -240,6 +238,13 @@ export function explained(turn: Turn, taskId: string, stderr: string): void {
   if (mayLive && turn.now < sinceMs + turn.state.spec.unreachableGraceMs) return;
   turn.log('warn', `node ${number}: releasing address ${address}`);
   turn.send({ kind: 'releaseAddress', address });
+}
+
+/** A container that Docker could not give its address, or its volume, has not been started: that proves its task dead. */
+function neverRan(turn: Turn, number: number, taskId: string): void {
+  const task = turn.task(number);
+  if (task?.end !== undefined) turn.setTask({ ...task, end: { ...task.end, provenDead: true } });
+  turn.setRecord({ unproven: turn.state.record.unproven.filter(({ id }) => id !== taskId) });
 }
 
 /** Whether the task had its healthy spell. */

@@ -262,6 +262,17 @@ describe('a launch that Docker refuses', () => {
       world.reason(0),
       /file exists\. The mount of the shared volume is dead there: mount it anew/,
     );
+    assert.equal(world.task(0).end?.provenDead, true, 'what Docker could not give its volume never ran');
+  });
+
+  it('is no proof of a death where the words are not of Docker’s refusal', () => {
+    const world = refused();
+    world.send({
+      kind: 'explained',
+      taskId: world.task(0).id,
+      stderr: 'ls: cannot open directory: Transport endpoint is not connected\n',
+    });
+    assert.equal(world.task(0).end?.provenDead, false);
   });
 
   it('because its address is taken tells the operator what to run', () => {
