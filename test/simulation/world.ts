@@ -147,6 +147,8 @@ export class World {
   #isTornDown = false;
   /** The operator's order about a pause, as long as what follows from it is not stored. */
   #ordered: 'pause' | 'resume' | undefined;
+  /** When a pause was last ordered to end. A scheduler that is stunned carries that out late, when the next one may be ordered. */
+  #resumeOrderedMs = Number.NEGATIVE_INFINITY;
   /** When the cluster was last seen to be paused, by the scheduler or by a node. */
   #pausedMs = Number.NEGATIVE_INFINITY;
   #streams = 0;
@@ -472,6 +474,7 @@ export class World {
   #order(what: 'pause' | 'resume'): void {
     this.tell(`the operator orders: ${what}`);
     this.#ordered = what;
+    if (what === 'resume') this.#resumeOrderedMs = this.clock.nowMs;
     this.#takeOrder();
   }
 
@@ -855,7 +858,8 @@ export class World {
   #checkStore(record: ClusterRecord): void {
     const before = this.#stored;
     if (before === undefined) return;
-    if (before.paused !== undefined && record.paused === undefined && this.#ordered !== 'resume')
+    const pausedMs = before.paused === undefined ? undefined : Date.parse(before.paused.since);
+    if (pausedMs !== undefined && record.paused === undefined && this.#resumeOrderedMs < pausedMs)
       throw new Violation('a pause ends without an order');
     if (record.generation.number !== before.generation.number && record.paused !== undefined)
       this.#checkPause('founding');
