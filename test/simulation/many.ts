@@ -82,7 +82,9 @@ export async function liveOnThreads(
       while (next < end && !stop.aborted && tally.violation === undefined) {
         const first = next;
         next = Math.min(end, first + portion);
-        tally = sum(tally, await ask(worker, { ...lives, first, clusters: next - first }));
+        const lived = await ask(worker, { ...lives, first, clusters: next - first });
+        // Only now: other threads have added theirs meanwhile.
+        tally = sum(tally, lived);
         onProgress(tally);
       }
     } finally {
