@@ -57,6 +57,7 @@ describe('mesos-jupyter.service', () => {
       'CONFIG_FILE',
       'CONFIG_INVALID',
       'CONFIG_UNKNOWN',
+      'NODE_UNKNOWN',
       'TAKEN_OVER',
       'TASK_UNKNOWN',
     ]);

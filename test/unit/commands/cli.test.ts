@@ -326,7 +326,9 @@ describe('the command line', { concurrency: 2 }, () => {
   });
 
   test('a scheduler that finds no master yet tells its status, and a second one at its port ends at once', async () => {
-    const child = start(['run', ...more, '--master=http://127.0.0.1:1', stateFile('asked')]);
+    // It looks for a master for as long as the other commands take, however slow the machine is.
+    const patience = '--master-timeout-s=600';
+    const child = start(['run', ...more, patience, '--master=http://127.0.0.1:1', stateFile('asked')]);
     const closed = once(child, 'close');
     try {
       let said = '';
