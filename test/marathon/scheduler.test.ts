@@ -13,7 +13,7 @@ import { silentLogger } from '../../framework/log.js';
 import { askStatus } from '../../framework/web/client.js';
 import type { SchedulerStatus } from '../../framework/web/status.js';
 import { makeTinyImage, type TinyImage } from '../local/tiny-image.js';
-import { createTestNetwork, docker, type TestNetwork, uniqueName } from '../support/docker.js';
+import { bridgeAddress, createTestNetwork, docker, type TestNetwork, uniqueName } from '../support/docker.js';
 import { Etcd, freePort } from '../support/etcd.js';
 import { waitFor } from '../support/wait.js';
 import { type App, appSchema } from './app-schema.js';
@@ -49,7 +49,7 @@ before(async () => {
   network = await createTestNetwork('mesos-jupyter-marathon');
   undo.push(() => network.remove());
   // Where containers with a network of their own find it, too.
-  const gateway = await docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', 'bridge');
+  const gateway = await bridgeAddress();
   etcd = await Etcd.create({ address: gateway });
   undo.push(() => etcd.remove());
   master = await EmbeddedMaster.start({

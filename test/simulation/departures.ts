@@ -7,8 +7,6 @@ import { Violation, type World } from './world.js';
 const mostAwakeMs = 13 * 60_000;
 /** Who has waited for so long may go whatever the others do: a little less than the rule has it, for clocks that are fast. */
 const patienceMs = 590_000;
-/** After a leaver has gone the others wait for so long at least, or until its successor is a member. */
-const missedAfterMs = heartbeatTtlMs;
 /** From the transaction to its answer. */
 const lockTakesMs = 4_000;
 /** Whoever may leave takes a free lock within so long. */
@@ -72,10 +70,10 @@ export class Departures {
     }
   }
 
-  /** Whether it has been missed, or a successor of it is a member. */
+  /** Whether its heartbeat has been missed, or a successor of it is a member. */
   #isFollowed({ node, generation }: Container, endedMs: number): boolean {
     return (
-      this.#world.clock.nowMs - endedMs >= missedAfterMs ||
+      this.#world.clock.nowMs - endedMs >= heartbeatTtlMs ||
       this.#world.containers.at(node).some((one) => one.generation === generation && one.voter)
     );
   }

@@ -78,6 +78,17 @@ export async function createTestNetwork(prefix: string): Promise<TestNetwork> {
   throw new Error(`none of ${blocks.map(({ subnet }) => subnet).join(', ')} is free for a test network`);
 }
 
+/** This machine's own address on Docker's default network; not every engine lists it with the network. */
+export async function bridgeAddress(): Promise<string> {
+  const option = '{{index .Options "com.docker.network.bridge.name"}}';
+  const name = await docker('network', 'inspect', '--format', option, 'bridge');
+  // Node lists no interface that has no carrier, as a bridge has none while no container is there.
+  const { stdout } = await run('ip', ['-4', '-oneline', 'address', 'show', 'dev', name]);
+  const [, address] = / inet ([\d.]+)\//.exec(stdout) ?? [];
+  if (address === undefined) throw new Error(`Docker's bridge "${name}" has no IPv4 address`);
+  return address;
+}
+
 /** Starts a container and resolves with its name. Everything before the image's name is in `options`. */
 export async function startContainer(
   name: string,
