@@ -2,11 +2,9 @@
 import type { CommandModule } from 'yargs';
 import type { ClusterRecord } from '../cluster/model.js';
 import { addSettingFlags } from '../config/flags.js';
-import { loadSettings } from '../config/load.js';
 import { CodedError } from '../errors.js';
-import { openOrders } from '../store/open-store.js';
 import type { GlobalFlags } from './global-flags.js';
-import { leaveOrder, orderSettings } from './order.js';
+import { leaveOrder, orderSettings, withOrders } from './order.js';
 
 interface ConfirmFlags extends GlobalFlags {
   task: string;
@@ -22,10 +20,8 @@ export const confirmDeadCommand: CommandModule<GlobalFlags, ConfirmFlags> = {
         '$0 confirm-dead TASK [options]\n\nSays that the container of a task is gone for certain, where Mesos cannot prove it: its host burnt, say, or you\nhave looked at it. Nodes then stop waiting for it. Said of a container that lives on, it lets two hold one address.\nThe scheduler need not run: the next one takes note when it starts.',
       )
       .example('$0 confirm-dead node1.4.9f3a --state-file /var/lib/mesos-jupyter/state.json', ''),
-  async handler(argv) {
-    const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, orderSettings);
-    const book = await openOrders(settings);
-    try {
+  handler: (argv) =>
+    withOrders(argv, async (book) => {
       const record = await book.record();
       if (record === undefined)
         throw new CodedError(
@@ -40,11 +36,8 @@ export const confirmDeadCommand: CommandModule<GlobalFlags, ConfirmFlags> = {
         );
       }
       const words = await leaveOrder(book, { kind: 'confirmDead', taskId: argv.task });
-      process.stdout.write(`${words ?? `Task ${argv.task} counts as dead as soon as a scheduler runs.`}\n`);
-    } finally {
-      book.close();
-    }
-  },
+      return words ?? `Task ${argv.task} counts as dead as soon as a scheduler runs.`;
+    }),
 };
 
 /** Tasks that have not ended, as far as is known, and those of which nothing proves that their containers are gone. */

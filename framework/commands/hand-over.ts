@@ -1,10 +1,8 @@
 /** `mesos-jupyter hand-over`: Jupyter moves to another node, as the operator wants it. */
 import type { CommandModule } from 'yargs';
 import { addSettingFlags } from '../config/flags.js';
-import { loadSettings } from '../config/load.js';
-import { openOrders } from '../store/open-store.js';
 import type { GlobalFlags } from './global-flags.js';
-import { demandScheduler, giveOrder, orderSettings } from './order.js';
+import { demandScheduler, giveOrder, orderSettings, withOrders } from './order.js';
 import { wholeNumber } from './whole-number.js';
 
 interface HandOverFlags extends GlobalFlags {
@@ -40,11 +38,9 @@ export const handOverCommand: CommandModule<GlobalFlags, HandOverFlags> = {
       .example('$0 hand-over', '')
       .example('$0 hand-over --to 2 --config cluster.yaml', ''),
   async handler(argv) {
-    const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, orderSettings);
     const to = argv.to === undefined ? undefined : wholeNumber('to', argv.to, 0, 999);
     const withinS = wholeNumber('within-s', argv.withinS, 1, 3600);
-    const book = await openOrders(settings);
-    try {
+    await withOrders(argv, async (book) => {
       await demandScheduler(book);
       const order = {
         kind: 'handOver',
@@ -52,9 +48,7 @@ export const handOverCommand: CommandModule<GlobalFlags, HandOverFlags> = {
         givenAt: new Date().toISOString(),
         withinS,
       } as const;
-      process.stdout.write(`${await giveOrder(book, order, withinS * 1000)}\n`);
-    } finally {
-      book.close();
-    }
+      return giveOrder(book, order, withinS * 1000);
+    });
   },
 };

@@ -1,9 +1,13 @@
 /** How a command gives the scheduler an order, and waits for what comes of it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ArgumentsCamelCase } from 'yargs';
+import { loadSettings } from '../config/load.js';
 import type { SettingName } from '../config/settings.js';
 import { CodedError } from '../errors.js';
+import { openOrders } from '../store/open-store.js';
 import { newOrderId, type Order } from '../store/orders.js';
 import type { OrderBook } from '../store/store.js';
+import type { GlobalFlags } from './global-flags.js';
 import { storeSettings } from './store-settings.js';
 
 /** What it takes to find the store. */
@@ -12,6 +16,20 @@ export const orderSettings = ['frameworkName', ...storeSettings] as const satisf
 /** The scheduler looks for orders every second; what it does then takes the time of the order itself. */
 const takenWithinMs = 10_000;
 const lookEveryMs = 200;
+
+/** Opens the orders of the scheduler that the flags name, and prints the line that `use` ends with. */
+export async function withOrders(
+  argv: ArgumentsCamelCase<GlobalFlags>,
+  use: (book: OrderBook) => Promise<string>,
+): Promise<void> {
+  const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, orderSettings);
+  const book = await openOrders(settings);
+  try {
+    process.stdout.write(`${await use(book)}\n`);
+  } finally {
+    book.close();
+  }
+}
 
 /** @throws CodedError SCHEDULER_ABSENT */
 export async function demandScheduler(book: OrderBook): Promise<void> {

@@ -1,11 +1,9 @@
 /** `mesos-jupyter pause` and `resume`: automation frozen, and let go on. */
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import { addSettingFlags } from '../config/flags.js';
-import { loadSettings } from '../config/load.js';
-import { openOrders } from '../store/open-store.js';
 import type { Order } from '../store/orders.js';
 import type { GlobalFlags } from './global-flags.js';
-import { leaveOrder, orderSettings } from './order.js';
+import { leaveOrder, orderSettings, withOrders } from './order.js';
 
 interface PauseFlags extends GlobalFlags {
   reason: string | undefined;
@@ -46,15 +44,11 @@ export const resumeCommand: CommandModule<GlobalFlags, GlobalFlags> = {
 };
 
 /** @param what becomes so, where no scheduler runs that could say so itself */
-async function give(argv: ArgumentsCamelCase<GlobalFlags>, order: Order, what: string): Promise<void> {
-  const settings = loadSettings({ flags: argv, env: process.env, file: argv.config }, orderSettings);
-  const book = await openOrders(settings);
-  try {
-    const words = await leaveOrder(book, order, toldWithinMs);
-    process.stdout.write(
-      `${words ?? `${what} as soon as a scheduler works with ${book.place}, before it does anything else.`}\n`,
-    );
-  } finally {
-    book.close();
-  }
+function give(argv: ArgumentsCamelCase<GlobalFlags>, order: Order, what: string): Promise<void> {
+  return withOrders(
+    argv,
+    async (book) =>
+      (await leaveOrder(book, order, toldWithinMs)) ??
+      `${what} as soon as a scheduler works with ${book.place}, before it does anything else.`,
+  );
 }

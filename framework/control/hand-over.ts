@@ -46,7 +46,7 @@ export function holderToTell(nodes: readonly AskedNode[], to: number | undefined
       'no node answers the scheduler, which has to reach them for this: run it on a host whose network lets it (docs/hosts.md), or end the holder with "docker stop"',
     );
   }
-  const holder = heard.find(({ recipient, status }) => status.notebook.holderTaskId === recipient.taskId);
+  const holder = heard.find(isHolder);
   if (holder === undefined) throw new Obstacle(whyNoHolder(running, heard));
   if (target !== undefined) refuseUnfit(target, holder.number);
   return holder;
@@ -106,7 +106,7 @@ export async function handOver(
     }
     await delay(askEveryMs, undefined, { signal }).catch(() => undefined);
   }
-  const now = nodes.filter(isHeard).find(({ status, recipient }) => isHolder(status, recipient));
+  const now = nodes.filter(isHeard).find(isHolder);
   throw new CodedError(
     'HAND_OVER_UNFINISHED',
     `node ${holder.number} was told, and ${Math.round(withinMs / 1000)} s later ${
@@ -128,7 +128,7 @@ async function tellHolder(
     try {
       const nodes = await ask();
       // Told once, it may have gone before it was told again.
-      const now = nodes.filter(isHeard).find(({ status, recipient }) => isHolder(status, recipient));
+      const now = nodes.filter(isHeard).find(isHolder);
       if (first !== undefined && now !== undefined && now.number !== first.number) return first;
       const holder = holderToTell(nodes, to);
       first ??= holder;
@@ -147,11 +147,10 @@ async function tellHolder(
   }
 }
 
-const isHolder = ({ notebook }: NodeStatus, { taskId }: Recipient): boolean =>
-  notebook.holderTaskId === taskId;
+const isHolder = ({ status, recipient }: HeardNode): boolean =>
+  status.notebook.holderTaskId === recipient.taskId;
 
-const isServing = ({ status, recipient }: HeardNode): boolean =>
-  isHolder(status, recipient) && status.notebook.state === 'serving';
+const isServing = (node: HeardNode): boolean => isHolder(node) && node.status.notebook.state === 'serving';
 
 /** A node agent's own words. */
 function wordsOf({ status, text }: Answer): string {

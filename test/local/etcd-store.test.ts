@@ -19,12 +19,13 @@ import { type Scheduler, startScheduler, tearDownFramework } from '../../framewo
 import { type EtcdStoreOptions, openEtcdStore } from '../../framework/store/etcd-store.js';
 import { inspectStore } from '../../framework/store/inspect.js';
 import { openOrders, openStore } from '../../framework/store/open-store.js';
-import { newOrderId, type Order } from '../../framework/store/orders.js';
+import { newOrderId } from '../../framework/store/orders.js';
 import type { Store } from '../../framework/store/store.js';
 import { Containers } from '../soak/containers.js';
 import { CertificateAuthority } from '../support/certificates.js';
 import { uniqueName } from '../support/docker.js';
 import { Etcd, freePort } from '../support/etcd.js';
+import { keepsOrders } from '../support/orders.js';
 import { SeededRandom } from '../support/random.js';
 import { settingsOf, testAddresses } from '../support/settings.js';
 import { waitFor } from '../support/wait.js';
@@ -175,23 +176,7 @@ describe('the store in a real etcd', () => {
     const beside = await openOrders(settingsOf({ store: `etcd://${etcd.endpoint}${prefix}` }));
     assert.deepEqual(await beside.record(), record('a'));
     assert.match((await beside.holder()) ?? '', new RegExp(`process ${process.pid}$`));
-    const order: Order = { kind: 'confirmDead', taskId: 'node0.1.a' };
-    const [first, second] = [newOrderId(1_000), newOrderId(2_000)];
-    await beside.give(second, order);
-    await beside.give(first, order);
-    assert.deepEqual(await store.orders(), [
-      { id: first, order },
-      { id: second, order },
-    ]);
-    assert.equal(await beside.answerTo(first), undefined);
-    for (const answer of [{ kind: 'underWay' }, { kind: 'done', words: 'so it is' }] as const) {
-      await store.answerOrder(first, answer);
-      assert.deepEqual(await beside.answerTo(first), answer);
-      assert.deepEqual(await store.orders(), [{ id: second, order }]);
-    }
-    await beside.withdraw(first);
-    await beside.withdraw(second);
-    assert.deepEqual([await store.orders(), await beside.answerTo(first)], [[], undefined]);
+    await keepsOrders(store, beside);
     await store.close();
     assert.equal(await beside.holder(), undefined);
     beside.close();

@@ -10,7 +10,8 @@ import { fingerprintOf } from '../../../executor-image/certificates.js';
 import { newRecord } from '../../../framework/cluster/record.js';
 import { CodedError, type ErrorCode } from '../../../framework/errors.js';
 import { openFileOrders, openFileStore } from '../../../framework/store/file-store.js';
-import { answersKeptS, newOrderId, type Order } from '../../../framework/store/orders.js';
+import { answersKeptS, newOrderId } from '../../../framework/store/orders.js';
+import { keepsOrders } from '../../support/orders.js';
 
 const addresses = ['198.51.100.100', '198.51.100.101', '198.51.100.102'];
 const coded = (code: ErrorCode) => (error: unknown) => error instanceof CodedError && error.code === code;
@@ -117,23 +118,7 @@ describe('the store in a file', () => {
     const beside = openFileOrders(path);
     assert.deepEqual(await beside.record(), newRecord(addresses, 'abc'));
     assert.match((await beside.holder()) ?? '', new RegExp(`^process ${process.pid}$`));
-    const order: Order = { kind: 'confirmDead', taskId: 'node0.1.abc' };
-    const [first, second] = [newOrderId(1_000), newOrderId(2_000)];
-    await beside.give(second, order);
-    await beside.give(first, order);
-    assert.deepEqual(await store.orders(), [
-      { id: first, order },
-      { id: second, order },
-    ]);
-    assert.equal(await beside.answerTo(first), undefined);
-    await store.answerOrder(first, { kind: 'underWay' });
-    assert.deepEqual(await store.orders(), [{ id: second, order }]);
-    assert.deepEqual(await beside.answerTo(first), { kind: 'underWay' });
-    await store.answerOrder(first, { kind: 'done', words: 'so it is' });
-    assert.deepEqual(await beside.answerTo(first), { kind: 'done', words: 'so it is' });
-    await beside.withdraw(first);
-    await beside.withdraw(second);
-    assert.deepEqual([await store.orders(), await beside.answerTo(first)], [[], undefined]);
+    await keepsOrders(store, beside);
     assert.deepEqual(await readdir(`${path}.orders`), []);
     await store.close();
     assert.equal(await beside.holder(), undefined);
