@@ -15,15 +15,6 @@ function paused(options: ConstructorParameters<typeof World>[0] = {}): World {
   return world;
 }
 
-const told = (world: World, node: number, isPaused: boolean) =>
-  world.send({
-    kind: 'nodeTold',
-    taskId: world.task(node).id,
-    bootId: 'boot',
-    contractVersion,
-    paused: isPaused,
-  });
-
 const recipients = (world: World, ...nodes: number[]) =>
   nodes.map((node) => ({
     taskId: world.task(node).id,
@@ -229,9 +220,9 @@ describe('a pause', () => {
 describe('what nodes are told of a pause', () => {
   it('they are told again until they say so themselves, of its end, too', () => {
     const world = paused();
-    told(world, 1, false);
+    world.heardPause(1, false);
     assert.deepEqual(world.take('tellPause').at(-1)?.nodes, recipients(world, 1));
-    told(world, 1, true);
+    world.heardPause(1, true);
     assert.deepEqual(world.take('tellPause'), []);
     assert.deepEqual(
       viewOf(world.state).nodes.map(({ heardPaused }) => heardPaused),
@@ -239,9 +230,9 @@ describe('what nodes are told of a pause', () => {
     );
     world.send({ kind: 'resume' });
     assert.deepEqual(world.take('tellPause'), [{ kind: 'tellPause', nodes: recipients(world, 0, 1, 2) }]);
-    told(world, 1, true);
+    world.heardPause(1, true);
     assert.deepEqual(world.take('tellPause'), [{ kind: 'tellPause', nodes: recipients(world, 1) }]);
-    told(world, 1, false);
+    world.heardPause(1, false);
     assert.deepEqual(world.take('tellPause'), []);
   });
 

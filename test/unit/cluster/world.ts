@@ -1,4 +1,5 @@
 /** A script for the core: send events, look at the actions, on a clock that the test moves. */
+import { contractVersion } from '../../../executor-image/contract.js';
 import { decide, initialState, nextTickMs } from '../../../framework/cluster/decide.js';
 import type {
   Action,
@@ -120,6 +121,12 @@ export class World {
     return this.update(taskId, status === 0 ? 'TASK_FINISHED' : 'TASK_FAILED', {
       message: `Container exited with status ${status}`,
     });
+  }
+
+  /** A node agent's answer, by which it knows of a pause or not. */
+  heardPause(node: number, paused: boolean): Action[] {
+    const { id: taskId } = this.task(node);
+    return this.send({ kind: 'nodeTold', taskId, bootId: 'boot', contractVersion, paused });
   }
 
   task(node: number): TaskRecord {

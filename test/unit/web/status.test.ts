@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { contractVersion } from '../../../executor-image/contract.js';
 import { type ToldMember, viewOf } from '../../../framework/cluster/view.js';
 import { type Moment, type Stage, schedulerStatus, statusOf } from '../../../framework/web/status.js';
 import { statusLines } from '../../../framework/web/words.js';
@@ -109,21 +108,13 @@ describe('the status of a scheduler', () => {
 
 describe('the status of a paused cluster', () => {
   const since = '2025-12-31T23:59:00.000Z';
-  const heard = (world: World, node: number, isPaused: boolean) =>
-    world.send({
-      kind: 'nodeTold',
-      taskId: world.task(node).id,
-      bootId: 'boot',
-      contractVersion,
-      paused: isPaused,
-    });
   const statusNow = (world: World) =>
     statusOf(scheduling(world), identity, well, { ...moment(world.now), wallMs: Date.UTC(2026, 0, 1) });
 
   it('says since when, why, what would be done, and which nodes know', () => {
     const world = World.running();
     world.send({ kind: 'pause', since, reason: 'switch work' });
-    for (const node of [0, 2]) heard(world, node, true);
+    for (const node of [0, 2]) world.heardPause(node, true);
     world.exit(world.task(2).id, 137);
     const status = statusNow(world);
     assert.deepEqual(status.paused, { since, reason: 'switch work' });
@@ -143,7 +134,7 @@ describe('the status of a paused cluster', () => {
     const world = World.running();
     world.send({ kind: 'pause', since });
     world.send({ kind: 'resume' });
-    heard(world, 1, true);
+    world.heardPause(1, true);
     const status = statusNow(world);
     assert.equal(status.paused, null);
     assert.match(statusLines(status).join('\n'), /^Node 1 still takes the cluster for paused/m);
