@@ -12,6 +12,7 @@ import { docker, logsOf } from '../support/docker.js';
 import { type GlusterMount, GlusterVolume } from '../support/gluster.js';
 import type { JupyterClient } from '../support/jupyter.js';
 import { SeededRandom } from '../support/random.js';
+import { waitFor } from '../support/wait.js';
 import { ContainerEvents } from './containers.js';
 import { faults, type Scene, type Target } from './faults.js';
 import { judge, type Verdict } from './intervals.js';
@@ -31,7 +32,7 @@ export interface ChaosOptions {
 export interface ChaosReport extends Verdict {
   /** How often each kind of fault happened. */
   readonly faults: ReadonlyMap<string, number>;
-  /** How often Jupyter was seen to answer, and its kernels to write; where there is nothing of it, nothing was tried. */
+  /** How often Jupyter was seen to answer, and its kernels to write: at least once, before the faults began. */
   readonly answers: number;
   readonly writes: number;
   readonly saved: number;
@@ -150,6 +151,7 @@ class Chaos {
     this.#token = readFileSync(this.#tokenFile, 'utf8').trim();
     this.#options.log('all is well');
     const saving = this.#save();
+    await this.#seen();
     await this.#breakThings();
     await Promise.all(this.#open);
     this.#options.log('no more faults');
@@ -177,6 +179,14 @@ class Chaos {
       wellAfterS,
       trouble,
     };
+  }
+
+  /** Faults may leave no moment for a notebook: what is judged must have been seen at work before they begin. */
+  async #seen(): Promise<void> {
+    await waitFor('a Jupyter that answers, a kernel that writes and a file that is saved', 30_000, () => {
+      const { answers, writes } = this.#recorders.read();
+      return answers.length > 0 && writes.length > 0 && this.#saved.length > 0;
+    });
   }
 
   async end(): Promise<void> {
