@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -54,6 +55,13 @@ describe('the notebook goes to another node', () => {
   test('by an operator’s order, to the node of choice, and leadership with it', async (t) => {
     const [, to = 0] = others(holder);
     const kernel = await open(holder);
+    const terminal = await cluster.jupyter(holder).openTerminal();
+    let screen = '';
+    terminal.on('message', (data) => {
+      const [kind, said] = JSON.parse(data.toString()) as [string, string];
+      if (kind === 'stdout') screen += said;
+    });
+    const terminalClosed = once(terminal, 'close');
     const began = performance.now();
     const { status, text } = await handOver(holder, to);
     assert.equal(status, 200, text);
@@ -64,6 +72,8 @@ describe('the notebook goes to another node', () => {
     );
     holder = to;
     await assertToldWhy(kernel);
+    assert.equal((await terminalClosed)[0], 1012);
+    assert.match(screen, /handed over to another node/);
   });
 
   test('not when the node does not hold it, nor to one that cannot take it', async () => {

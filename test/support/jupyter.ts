@@ -73,20 +73,26 @@ export class JupyterClient {
 
   /** Opens a terminal, and types `line` and Enter there. The terminal lives on. */
   async typeInTerminal(line: string): Promise<void> {
+    const terminal = await this.openTerminal();
+    terminal.send(JSON.stringify(['stdin', `${line}\r`]));
+    terminal.close();
+  }
+
+  /** Opens a terminal as the lab does: what comes is a JSON array of a kind and its content. Its shell reads from now on. */
+  async openTerminal(): Promise<WebSocket> {
     const response = await this.request('POST', 'api/terminals');
     if (!response.ok) throw new Error(`opening a terminal: ${response.status} ${await response.text()}`);
     const { name } = (await response.json()) as { name: string };
     const socket = this.#socket(`terminals/websocket/${name}`);
     await new Promise<void>((resolve, reject) => {
       socket.on('error', reject);
-      // The first word of the shell: it reads what is typed from now on.
+      // The first word of the shell.
       socket.on('message', (data) => {
         const [kind] = JSON.parse(data.toString()) as [string];
         if (kind === 'stdout') resolve();
       });
     });
-    socket.send(JSON.stringify(['stdin', `${line}\r`]));
-    socket.close();
+    return socket;
   }
 }
 

@@ -1,6 +1,6 @@
-"""Tells people's browsers why their kernels' connections end, when Jupyter is stopped for another node to have the notebook.
+"""Tells people's browsers why the connections of kernels and terminals end, when another node is to have the notebook.
 
-Jupyter itself just goes: a WebSocket is then closed with 1006, as by a network that failed. A terminal's is told by Jupyter.
+Jupyter itself just goes: a WebSocket is then closed with 1006, as by a network that failed.
 """
 
 from typing import ClassVar
@@ -11,7 +11,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 # RFC 6455's registry: the service is restarted, and who was connected may come back.
 SERVICE_RESTART = 1012
 # At most 123 bytes.
-REASON = "the notebook is handed over to another node: kernels end here, files are there"
+REASON = "the notebook is handed over to another node: what runs ends here, files are there"
 
 
 class Connection(ZMQChannelsWebsocketConnection):
@@ -35,6 +35,12 @@ class Farewell(ExtensionApp):
     async def stop_extension(self) -> None:
         for connection in list(Connection.known):
             connection.websocket_handler.close(SERVICE_RESTART, REASON)
+        for terminal in self.serverapp.web_app.settings["terminal_manager"].terminals.values():
+            for client in list(terminal.clients):
+                # On the screen; then as when a shell has ended, so that the lab does not ask for this terminal again.
+                client.send_json_message(["stdout", f"\r\n\n{REASON}\r\n"])
+                client.send_json_message(["disconnect", 1])
+                client.close(SERVICE_RESTART, REASON)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
