@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# Where our extension is. Last: nothing of Jupyter's is to be found here.
+# Where our own classes are. Last: nothing of Jupyter's is to be found here.
 sys.path.append(os.path.dirname(__file__))
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
@@ -26,7 +26,9 @@ c.PasswordIdentityProvider.allow_password_change = False
 c.ServerApp.allow_remote_access = True
 c.ServerApp.trust_xheaders = True
 
-c.ServerApp.jpserver_extensions.update({"farewell": True})
+# The shim is for settings of the notebook server of old, which it would import IPython to look for.
+c.ServerApp.jpserver_extensions.update({"farewell": True, "notebook_shim": False})
+c.ServerApp.kernel_spec_manager_class = "kernel_specs.KernelSpecs"
 c.ServerApp.kernel_websocket_connection_class = "farewell.Connection"
 
 # A terminal may take less of the machine than etcd and the node agent do; kernel.json does the same for kernels.
