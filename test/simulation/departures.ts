@@ -65,16 +65,21 @@ export class Departures {
   #checkAlone(container: Container): void {
     for (const { container: other, endedMs } of this.#departures) {
       if (other.generation !== container.generation) continue;
-      if (endedMs !== undefined && this.#isFollowed(other, endedMs)) continue;
+      if (this.#isFollowed(other, endedMs)) continue;
       throw new Violation(`${container.taskId} leaves while ${other.taskId} does`);
     }
   }
 
-  /** Whether its heartbeat has been missed, or a successor of it is a member. */
-  #isFollowed({ node, generation }: Container, endedMs: number): boolean {
+  /**
+   * Whether it costs the cluster nothing any more: it has ended and its heartbeat has been missed, or a successor is a member,
+   * as of one that was paused half-way and lives on.
+   */
+  #isFollowed(container: Container, endedMs = Number.POSITIVE_INFINITY): boolean {
+    const { node, generation } = container;
+    const others = this.#world.containers.at(node).filter((one) => one !== container);
     return (
       this.#world.clock.nowMs - endedMs >= heartbeatTtlMs ||
-      this.#world.containers.at(node).some((one) => one.generation === generation && one.voter)
+      others.some((one) => one.generation === generation && one.voter)
     );
   }
 
