@@ -139,6 +139,22 @@ describe('three containers with nobody at the keyboard', () => {
     assert.equal(response.status, 200, await response.text());
   });
 
+  test('what Jupyter keeps for itself is on the node’s own disk: on the volume are notebooks', async () => {
+    const jupyter = cluster.jupyter(leader);
+    const code = [
+      'from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir',
+      'from IPython.paths import get_ipython_dir',
+      'history = get_ipython().history_manager.hist_file',
+      'print(jupyter_config_dir(), jupyter_data_dir(), jupyter_runtime_dir(), get_ipython_dir(), history)',
+    ].join('\n');
+    const directories = (await jupyter.runCell(await jupyter.startKernel(), code)).trim().split(' ');
+    assert.equal(directories.length, 5);
+    for (const directory of directories) assert.match(directory, /^\/var\/lib\/mesos-jupyter\//);
+    const names = ['.ipython', '.jupyter', '.local', '*.sqlite*', 'kernel-*.json', 'jpserver-*', '*.pid'];
+    const tests = names.flatMap((name) => ['-o', '-name', name]).slice(1);
+    assert.equal(await cluster.exec(leader, 'find', '/root/sharedfiles/notebooks', ...tests), '');
+  });
+
   test('etcd’s leadership that is moved by hand ends on one Jupyter, on the leader, with its kernels', async () => {
     const jupyter = cluster.jupyter(leader);
     const kernel = jupyter.connect(await jupyter.startKernel());
