@@ -719,10 +719,13 @@ export class NodeAgent {
     process.cluster.revoke(process, lease);
   }
 
-  /** SIGTERM, or an end of its own accord: another node has the notebook and leads, then Jupyter ends, then the key. */
-  leave(then: () => void = () => {}): void {
+  /**
+   * SIGTERM, or an end of its own accord: another node has the notebook and leads, then Jupyter ends, then the key.
+   * @param afterMs until it hears of the signal; who has decided so itself is leaving from that moment on
+   */
+  leave(then: () => void = () => {}, afterMs = this.#world.random.between(0, 300)): void {
     const { random } = this.#world;
-    this.#in(random.between(0, 300), () => {
+    this.#after(afterMs, () => {
       if (this.isLeaving) return;
       this.isLeaving = true;
       const staysAway = this.#lease !== undefined && this.#isPaused;
@@ -830,7 +833,7 @@ export class NodeAgent {
     this.#world.count(`leaving: goes, ${reason}`);
     this.#tell(`${why}: this node leaves, since ${reason}`);
     this.#world.departures.begins(this.#container);
-    this.leave(() => this.#end(code, 'gone'));
+    this.leave(() => this.#end(code, 'gone'), 0);
   }
 }
 
