@@ -108,9 +108,8 @@ describe('what an operator orders of a cluster that runs', () => {
     await pause('--reason', 'a test');
     assert.equal((await handOver('--to', String(to))).node, to);
     // etcd's leadership is moved under the holder, which is handed nothing back.
-    const { memberId } = (await cluster.status(third)).etcd;
     const leads = await leader();
-    if (leads !== third) await cluster.exec(leads, 'etcdctl', 'move-leader', memberId ?? '');
+    if (leads !== third) await cluster.moveLeadership(leads, third);
     await staysSo('leadership', 4_000, async () => (await leader()) === third);
     assert.deepEqual(await cluster.serving(), [to]);
     await resume();

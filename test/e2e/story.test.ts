@@ -164,8 +164,7 @@ describe('a cluster that the scheduler runs on Mesos', () => {
   it('keeps one Jupyter, on the leader, when leadership is moved while all live', async () => {
     await settled();
     const other = cluster.nodes.find((node) => node !== leader) ?? 0;
-    const { memberId } = (await cluster.status(other)).etcd;
-    await cluster.exec(leader, 'etcdctl', 'move-leader', memberId ?? '');
+    await cluster.moveLeadership(leader, other);
     await waitFor('one Jupyter on the leader', 30_000, async () => {
       const serving = await cluster.serving();
       assert.ok(serving.length <= 1, `Jupyter answers on ${serving}`);

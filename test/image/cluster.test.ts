@@ -159,9 +159,7 @@ describe('three containers with nobody at the keyboard', () => {
     const jupyter = cluster.jupyter(leader);
     const kernel = jupyter.connect(await jupyter.startKernel());
     await kernel.run('kept = "still here"');
-    const other = (leader + 1) % 3;
-    const { memberId = '' } = (await cluster.status(other)).etcd;
-    await cluster.exec(leader, 'etcdctl', 'move-leader', memberId);
+    await cluster.moveLeadership(leader, (leader + 1) % 3);
     // Leadership comes back to where Jupyter is. etcd is asked, since a status may be half a second old.
     const { memberId: holder } = (await cluster.status(leader)).etcd;
     await waitFor('leadership on the holder', 20_000, async () => {

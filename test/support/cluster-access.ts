@@ -73,6 +73,25 @@ export abstract class ClusterAccess {
     }).then(({ leader }) => leader);
   }
 
+  /**
+   * Moves etcd's leadership by hand from one node to another; resolves when that has happened. A node agent may have handed it
+   * back by then: etcd, which looks ten times a second whether the other leads, then never sees it and gives no answer.
+   */
+  async moveLeadership(from: number, to: number): Promise<void> {
+    const { memberId = '' } = (await this.status(to)).etcd;
+    const term = async (): Promise<number> => {
+      const status = await this.exec(from, 'etcdctl', 'endpoint', 'status', '-w', 'json');
+      return Number(/"raftTerm":(\d+)/.exec(status)?.[1]);
+    };
+    const before = await term();
+    await this.exec(from, 'etcdctl', '--command-timeout', '2s', 'move-leader', memberId).catch(
+      (error: unknown) => {
+        if (!/deadline exceeded/.test(String(error))) throw error;
+      },
+    );
+    await waitFor('another term', 10_000, async () => (await term()) > before);
+  }
+
   /** Our block of a node's /etc/hosts, as `address names`. */
   async hosts(node: number): Promise<string[]> {
     const text = await this.exec(node, 'cat', '/etc/hosts');
