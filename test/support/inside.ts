@@ -1,13 +1,15 @@
 /**
  * What a container's own network namespace answers, asked by a shell in there: from outside, a node that is cut off, or that
- * nothing may be sent to, is exactly the one that is not seen. By nsenter rather than `docker exec`: asked again and again, the
- * latter takes 20 times the processor (70 ms each), which slow nodes would have needed, and hangs with a `docker pause` beside it.
+ * nothing may be sent to, is exactly the one that is not seen. Here by nsenter rather than `docker exec`: asked
+ * again and again, the latter takes 20 times the processor (70 ms each), which slow nodes would have needed, and hangs with a
+ * `docker pause` beside it.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { containerPaths, type NodeStatus, ports, tokenFileName } from '../../executor-image/contract.js';
 import { docker } from './docker.js';
+import { givenMesos } from './target.js';
 
 /** $1 port, $2 path. The token is read in there, so that it is in no argument. */
 const ask = `
@@ -27,15 +29,20 @@ async function pidOf(container: string): Promise<string> {
   return pid;
 }
 
+async function inside(container: string, command: readonly string[]): Promise<string> {
+  // Another Mesos has its containers on another engine, whose processes are not this one's.
+  if (givenMesos !== undefined) return docker('exec', container, ...command);
+  const namespaces = ['-t', await pidOf(container), '-n', '-m'];
+  return (await promisify(execFile)('nsenter', [...namespaces, ...command])).stdout;
+}
+
 /** @throws when nothing listens there, or the container is gone or paused */
 export async function getInside(
   container: string,
   port: number,
   path: string,
 ): Promise<{ status: number; body: string }> {
-  const namespaces = ['-t', await pidOf(container), '-n', '-m'];
-  const command = ['bash', '-c', ask, 'bash', String(port), path];
-  const { stdout: answer } = await promisify(execFile)('nsenter', [...namespaces, ...command]);
+  const answer = await inside(container, ['bash', '-c', ask, 'bash', String(port), path]);
   const status = /^HTTP\/1\.\d (\d{3})/.exec(answer)?.[1];
   if (status === undefined) throw new Error(`${container} answers ${JSON.stringify(answer.slice(0, 100))}`);
   return { status: Number(status), body: answer.slice(answer.search(/\r?\n\r?\n/)).trim() };
