@@ -513,7 +513,8 @@ export class Mesos {
   /** The oldest update, now and again until it is acknowledged. */
   #sendFirst(host: Host, task: HostTask): void {
     const update = task.updates[0];
-    if (update === undefined) return;
+    // What the agent of a host that was marked gone had still to tell is never told: the next one begins with nothing.
+    if (update === undefined || host.tasks.get(task.taskId) !== task) return;
     if (host.up && !host.cutOff && host.registered) {
       const known = this.tasks.get(task.taskId);
       if (known !== undefined) known.state = task.state;
