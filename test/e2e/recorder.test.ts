@@ -7,7 +7,7 @@ import { containerPaths, ports } from '../../executor-image/contract.js';
 import { judge } from '../chaos/intervals.js';
 import { Recorders } from '../chaos/sights.js';
 import { basePath } from '../support/cluster-access.js';
-import { docker, imageUnderTest, removeContainer, startContainer, uniqueName } from '../support/docker.js';
+import { imageUnderTest, pidOf, removeContainer, startContainer, uniqueName } from '../support/docker.js';
 import { waitFor } from '../support/wait.js';
 
 /** Nobody sees to it that there is one: what chaos is to find has to be found here. */
@@ -32,7 +32,7 @@ describe('two Jupyters at once', () => {
       const volume = `${shared}:${containerPaths.shared}`;
       const options = ['--net', 'none', '--init', '--entrypoint', 'jupyter', '--volume', volume];
       await startContainer(name, options, imageUnderTest(), lab);
-      recorders.start(name, Number(await docker('inspect', '-f', '{{.State.Pid}}', name)));
+      recorders.start(name, Number(await pidOf(name)));
     }
   });
   after(async () => {

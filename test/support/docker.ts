@@ -105,6 +105,11 @@ export async function removeContainer(name: string): Promise<void> {
   await docker('rm', '-f', '-v', name).catch(() => undefined);
 }
 
+/** A container's first process, as this machine counts them; "0" where it does not run. */
+export function pidOf(container: string): Promise<string> {
+  return docker('inspect', '-f', '{{.State.Pid}}', container);
+}
+
 /** What a container printed so far, both streams. */
 export async function logsOf(name: string): Promise<string> {
   const { stdout, stderr } = await run('docker', ['logs', name], { maxBuffer: 64 * 1024 * 1024 });

@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { containerPaths, type NodeStatus, ports, tokenFileName } from '../../executor-image/contract.js';
-import { docker } from './docker.js';
+import { docker, pidOf } from './docker.js';
 import { givenMesos } from './target.js';
 
 /** $1 port, $2 path. The token is read in there, so that it is in no argument. */
@@ -22,8 +22,8 @@ timeout 2 cat <&3
 /** The first process of each container that was asked; containers are never started twice here. */
 const pids = new Map<string, string>();
 
-async function pidOf(container: string): Promise<string> {
-  const pid = pids.get(container) ?? (await docker('inspect', '-f', '{{.State.Pid}}', container));
+async function knownPidOf(container: string): Promise<string> {
+  const pid = pids.get(container) ?? (await pidOf(container));
   if (pid === '0') throw new Error(`${container} does not run`);
   pids.set(container, pid);
   return pid;
@@ -32,7 +32,7 @@ async function pidOf(container: string): Promise<string> {
 async function inside(container: string, command: readonly string[]): Promise<string> {
   // Another Mesos has its containers on another engine, whose processes are not this one's.
   if (givenMesos !== undefined) return docker('exec', container, ...command);
-  const namespaces = ['-t', await pidOf(container), '-n', '-m'];
+  const namespaces = ['-t', await knownPidOf(container), '-n', '-m'];
   return (await promisify(execFile)('nsenter', [...namespaces, ...command])).stdout;
 }
 

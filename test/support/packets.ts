@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { docker } from './docker.js';
+import { docker, pidOf } from './docker.js';
 
 /** Keeps a rule as long as somebody holds its standard input open: however the test ends, the rule goes. */
 const keepRule = `
@@ -35,7 +35,7 @@ const cutOffRules = [
 ];
 
 async function inNamespaceOf(container: string, ...command: readonly string[]): Promise<void> {
-  const pid = await docker('inspect', '-f', '{{.State.Pid}}', container);
+  const pid = await pidOf(container);
   execFileSync('nsenter', ['-t', pid, '-n', ...command], { stdio: 'pipe' });
 }
 
@@ -70,7 +70,7 @@ export async function forgetNeighbours(container: string): Promise<void> {
  */
 export async function putBeside(container: string, network: string, address: string): Promise<void> {
   const bridge = `br-${(await docker('network', 'inspect', '-f', '{{.Id}}', network)).slice(0, 12)}`;
-  const pid = await docker('inspect', '-f', '{{.State.Pid}}', container);
+  const pid = await pidOf(container);
   const outside = `mj${pid}`;
   execFileSync('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', 'eth9', 'netns', pid]);
   execFileSync('ip', ['link', 'set', outside, 'master', bridge, 'up']);
