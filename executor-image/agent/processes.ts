@@ -38,11 +38,15 @@ export function descendantsOf(root: number, processes: readonly ProcessInfo[]): 
 }
 
 /** The youngest first, as far as pids tell. */
+function allPids(): number[] {
+  const names = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return names.map(Number).sort((a, b) => b - a);
+}
+
 function allProcesses(): ProcessInfo[] {
   const found: ProcessInfo[] = [];
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  for (const name of pids.sort((a, b) => Number(b) - Number(a))) {
-    const stat = readProc(`/proc/${name}/stat`);
+  for (const pid of allPids()) {
+    const stat = readProc(`/proc/${pid}/stat`);
     if (stat !== undefined) found.push(parseStat(stat));
   }
   return found;
@@ -81,6 +85,8 @@ export async function killAllOf(
   const isMarked = (pid: number): boolean =>
     pid !== keeper && (readProc(`/proc/${pid}/environ`)?.split('\0').includes(mark) ?? false);
   for (let round = 0, cleanRounds = 0; cleanRounds < 2; round++) {
+    // At once, before the rest of /proc is read: in that millisecond what forks all the time is another process already.
+    for (const pid of allPids()) if (isMarked(pid)) signal(pid, 'SIGSTOP');
     const all = allProcesses();
     const descendants = new Set(keeper === undefined ? [] : descendantsOf(keeper, all).map(({ pid }) => pid));
     const family: ProcessInfo[] = [];
